@@ -1,0 +1,77 @@
+# `make help` is the manual. CI calls these targets and nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PY := .venv/bin/python
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+MEMBERS := contracts training-job model rollout cli
+CODE := $(MEMBERS:%=%/src) tests bench scripts
+
+.PHONY: help
+help: ## Show this manual
+	@printf 'Kanarya: the model behind your endpoint changes only when the evidence says so.\n\n'
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Use
+.PHONY: demo
+demo: setup ## Run the whole story on this machine: train, serve, promote, roll back (KEEP=1 leaves it running)
+	@$(PY) -m kanarya_cli demo $(if $(KEEP),--keep)
+
+.PHONY: down
+down: setup ## Stop what `make demo KEEP=1` or `kanarya local up` left running
+	@$(PY) -m kanarya_cli local down
+
+##@ Check
+.PHONY: test
+test: setup ## Run every check that needs no cluster and no root: lint, unit, component, docs
+	@$(MAKE) --no-print-directory lint
+	$(PY) -m pytest -q -n 2 --dist loadgroup
+
+.PHONY: unit
+unit: setup ## Run the unit tests alone: no network, no sleep, under ten seconds
+	$(PY) -m pytest -q tests/unit
+
+.PHONY: lint
+lint: setup ## Check style, types and the layers between packages
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports --no-cache
+
+.PHONY: verify
+verify: setup ## Fail if a generated file (JSON Schema, reference pages) is out of date
+	$(PY) scripts/generate --verify
+
+##@ Measure
+.PHONY: bench-serving
+bench-serving: setup .venv-bench/.ready ## Requests a second beside KServe's ModelServer, on the same core in the same run
+	$(PY) bench/serving
+
+##@ Work on Kanarya
+.PHONY: setup
+setup: .venv/.ready ## Make .venv from the lock (the other targets do this by themselves)
+
+.venv/.ready: requirements/dev.txt requirements/uv.txt scripts/setup $(MEMBERS:%=%/pyproject.toml)
+	@scripts/setup
+
+.venv-bench/.ready: requirements/bench.txt
+	@.tools/bin/uv venv --quiet --clear --python $(PY) .venv-bench
+	@VIRTUAL_ENV=$(CURDIR)/.venv-bench .tools/bin/uv pip sync --quiet --require-hashes requirements/bench.txt
+	@touch $@
+
+.PHONY: format
+format: setup ## Format the code and apply the safe fixes
+	ruff format .
+	ruff check --fix .
+
+.PHONY: generate
+generate: setup ## Write the generated files again
+	$(PY) scripts/generate
+
+.PHONY: requirements
+requirements: setup ## Compile requirements/*.txt (UPGRADE=1 moves to the newest versions that fit)
+	scripts/requirements $(if $(UPGRADE),--upgrade)
+
+.PHONY: clean
+clean: ## Remove what the other targets made, environments included
+	rm -rf .venv .venv-bench .tools .kanarya .mypy_cache .pytest_cache .ruff_cache .hypothesis

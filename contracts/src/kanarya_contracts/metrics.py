@@ -1,0 +1,48 @@
+"""Names of metrics and their labels, once. `model` exposes them, `rollout` reads them, charts and rules quote them.
+
+Everything a gate reads is a cumulative counter per model version: deltas survive restarts, and nothing is averaged twice.
+"""
+
+MODEL = "model"
+"""Label: registered model's name."""
+
+VERSION = "version"
+"""Label: registry version whose behaviour is counted (for feedback: the one that made the prediction)."""
+
+CODE = "code"
+"""Label: HTTP status as three digits. A client's mistake is 4xx and no fault of the model's; 5xx is."""
+
+REQUESTS = "kanarya_model_requests_total"
+"""Counter {model, version, code}: inference requests answered."""
+
+DURATION = "kanarya_model_request_duration_seconds"
+"""Histogram {model, version}: seconds from the first byte of the request to the last of the answer, successes only."""
+
+DURATION_BUCKETS = (
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+)  # fmt: skip
+"""Upper bounds in seconds. `slowerThan` in a rollout is one of these, so that "slow" is a count and no interpolation."""
+
+FEEDBACK = "kanarya_model_feedback_total"
+"""Counter {model, version, outcome}: labels that came back, by whether the prediction was right."""
+
+OUTCOME = "outcome"
+"""Label: `right` or `wrong`."""
+
+PREDICTIONS = "kanarya_model_predictions_total"
+"""Counter {model, version, class}: rows answered with each class."""
+
+CLASS = "class"
+"""Label: a class of the contract."""
+
+REJECTED = "kanarya_model_rejected_total"
+"""Counter {model, version, reason}: requests answered 4xx, by what was wrong with them."""
+
+REASON = "reason"
+"""Label: a short fixed word, never text from the client."""
+
+IN_FLIGHT = "kanarya_model_requests_in_flight"
+"""Gauge {model, version}."""
+
+INFO = "kanarya_model_info"
+"""Gauge {model, version, digest, format}: always 1."""

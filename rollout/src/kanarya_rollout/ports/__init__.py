@@ -1,0 +1,20 @@
+"""What the controller needs of the world, as small protocols; one adapter a file beside them or in `kanarya_cli.local`.
+
+    store      the ModelRollout object: spec in, status out
+    registry   versions and aliases                                  (adapter: mlflow)
+    serving    backends that run versions, one per version           (local: processes; on Kubernetes: KServe)
+    traffic    weights between backends                              (local: Envoy's files; on Kubernetes: an HTTPRoute)
+    metrics    cumulative counters per version                       (local: scraping; on Kubernetes: Prometheus)
+
+Every method may raise `Unreachable`. That is never a verdict on the model: the controller holds what is and says so.
+"""
+
+from kanarya_contracts.problems import KanaryaError
+
+
+class Unreachable(KanaryaError):
+    """The other side did not answer, or not sensibly. The message names it, with its address and what it said."""
+
+
+class Conflict(KanaryaError):
+    """Somebody else wrote first. Read again; never a verdict."""
