@@ -11,4 +11,5 @@ Every other package imports this one; this one imports the standard library and 
     serving    the part of KServe's `InferenceService` that Kanarya reads
     quantities durations and decimal strings as Kubernetes writes them
     problems   errors that name the field, the value and what was expected, all at once
+    testing    valid contracts and rollouts, for everybody's tests
 """

@@ -154,7 +154,8 @@ class GateSpec(_Strict):
     """For signal `slow`: one of the histogram's bounds. Without it, the bound at or above the champion's p95 when the
     rollout starts, which then stays."""
     alpha: Quantity = Decimal("0.01")
-    """Chance of refusing a candidate that is no worse than `tolerate`, over all looks. Divided over the gates that can refuse."""
+    """Chance of refusing a candidate that is no worse than `tolerate`, over all looks of all gates: divided over the gates
+    that can refuse."""
     beta: Quantity = Decimal("0.05")
     """Chance of accepting a candidate that is as bad as `refuse`, over all looks."""
     min_samples: int = Field(default=0, ge=0)
