@@ -1,1 +1,9 @@
-"""Placeholder docstring, replaced with the package."""
+"""The `kanarya` command and local mode: what a person types.
+
+app        the command line: arguments in, exit status out
+commands/  one file a noun: train, infer, rollout, local
+view       a rollout as something to look at       (pure)
+explain    why a rollout is where it is, in words  (pure)
+local/     the same manifests as processes on one machine
+demo/      `make demo`: the whole story, checked claim by claim
+"""

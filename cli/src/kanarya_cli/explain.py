@@ -1,0 +1,63 @@
+"""Why a rollout is where it is and what would move it, in sentences. Used by `kanarya rollout explain`.
+
+Pure. What the gates themselves say stands in the evidence; this puts it in order and adds what a person can do.
+"""
+
+from kanarya_cli import view
+from kanarya_contracts.names import ConditionType, Reason
+from kanarya_contracts.rollout import Condition, ModelRollout
+
+_ADVICE = {
+    Reason.REGISTRY_UNREACHABLE: "Nothing moves until the registry answers again; traffic stays as it is.",
+    Reason.METRICS_UNREACHABLE: "Nothing moves until counters can be read again; what is counted meanwhile is not lost.",
+    Reason.TRAFFIC_UNREACHABLE: "Nothing moves until the gateway answers again.",
+    Reason.WEIGHT_NOT_IN_FORCE: "The gateway does not route the weight that was asked for; look at its log.",
+    Reason.CHAMPION_MISSING: "Point the stable alias to a version: that is what serves.",
+    Reason.PAUSED_BY_REQUEST: "Go on with: kanarya rollout resume {name}",
+    Reason.PAUSE_STEP: "Go on with: kanarya rollout promote {name}",
+    Reason.INCONCLUSIVE: "Decide with: kanarya rollout promote --full {name}, or kanarya rollout abort {name}",
+    Reason.GATE_REFUSED: "The version stays refused until: kanarya rollout retry {name}, or a newer challenger.",
+    Reason.ARTIFACT_REFUSED: "Register the version again; what is stored is not what was registered.",
+    Reason.EXAMPLE_NOT_REPRODUCED: "Train again with the libraries that serve: the artifact's own example came out different.",
+    Reason.ABORTED_BY_REQUEST: "Start again with: kanarya rollout retry {name}",
+}
+
+
+def sentences(rollout: ModelRollout) -> list[str]:
+    """Headline first, then what stands in the way, gate by gate, then what to do."""
+    status = rollout.status
+    if status.stable is None and not status.conditions:
+        return [f"{rollout.metadata.name}: the controller has not looked at it yet. Is it running? (kanarya local status)"]
+    lines = [_where(rollout)]
+    standing = [condition for condition in status.conditions if condition.status == "True"]
+    lines += [f"{condition.type}: {condition.message or condition.reason}" for condition in standing]
+    if status.is_true(ConditionType.PROGRESSING):
+        lines += _gates(rollout)
+    lines += _advice(rollout, standing)
+    return lines
+
+
+def _where(rollout: ModelRollout) -> str:
+    split = ", ".join(f"v{version} gets {percent} %" for version, percent in view.weights(rollout).items())
+    position = view.position(rollout)
+    return f"{rollout.metadata.name}: {split or 'no champion serves yet'}" + (f"; {position}" if position else "") + "."
+
+
+def _gates(rollout: ModelRollout) -> list[str]:
+    counted = rollout.status.ledger.step_observations
+    lines = []
+    for gate in rollout.spec.analysis.metrics:
+        row = next((row for row in rollout.status.evidence if row.metric == gate.name), None)
+        if row is None:
+            lines.append(f"{gate.name}: nothing counted yet.")
+            continue
+        lines.append(f"{gate.name}: {row.verdict}. {row.message}".strip())
+        here = counted.get(gate.name, 0)
+        if here < gate.min_samples and view.position(rollout).startswith("step"):
+            lines.append(f"{gate.name}: this step has {here:,} of the {gate.min_samples:,} observations it waits for.")
+    return lines
+
+
+def _advice(rollout: ModelRollout, standing: list[Condition]) -> list[str]:
+    found = [_ADVICE[Reason(condition.reason)] for condition in standing if condition.reason in _ADVICE]
+    return [advice.format(name=rollout.metadata.name) for advice in found]

@@ -1,0 +1,32 @@
+"""Options that several commands share, and the one way to print. Used by `commands/`."""
+
+import json
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console, RenderableType
+
+
+class Format(StrEnum):
+    """How a command prints."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Output = Annotated[Format, typer.Option("--output", "-o", help="`text` for people, `json` for programs.")]
+State = Annotated[
+    Path, typer.Option("--state", envvar="KANARYA_STATE", help="Directory in which local mode keeps everything it makes.")
+]
+DEFAULT_STATE = Path(".kanarya/local")
+
+
+def emit(form: Format, data: Callable[[], object], text: Callable[[], RenderableType]) -> None:
+    """Print `data` as JSON or `text` for people. Both are called lazily: the other one may be costly."""
+    if form is Format.JSON:
+        typer.echo(json.dumps(data(), indent=2, default=str))
+    else:
+        Console(soft_wrap=True, highlight=False).print(text())

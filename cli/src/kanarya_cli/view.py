@@ -1,0 +1,136 @@
+"""A rollout as something to look at: weights as bars, evidence per gate. Used by `rollout status`, `rollout get`, `demo`.
+
+Pure: a ModelRollout in, something rich can print out. Decides nothing and reads nothing.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kanarya_contracts.names import ConditionType
+from kanarya_contracts.quantities import format_duration
+from kanarya_contracts.rollout import Evidence, ModelRollout, Step
+
+BAR = 40
+"""Width of a full weight bar in characters."""
+
+_STYLE = {"Successful": "green", "Failed": "bold red", "Inconclusive": "yellow", "NoData": "dim"}
+
+
+def weights(rollout: ModelRollout) -> dict[str, int]:
+    """Version → percent of the requests, champion first."""
+    status = rollout.status
+    if status.stable is None:
+        return {}
+    split = {status.stable.version: 100 - status.canary_weight}
+    if status.candidate is not None and status.candidate.version != status.stable.version:
+        split[status.candidate.version] = status.canary_weight
+    return split
+
+
+def headline(rollout: ModelRollout) -> str:
+    """The condition that matters now: `Progressing: ShiftingTraffic`."""
+    status = rollout.status
+    for kind in (ConditionType.DEGRADED, ConditionType.PAUSED, ConditionType.PROGRESSING):
+        condition = status.condition(kind)
+        if condition is not None and condition.status == "True":
+            return f"{kind}: {condition.reason}"
+    ended = [condition for condition in status.conditions if condition.status == "True"]
+    latest = max(ended, key=lambda condition: condition.last_transition_time, default=None)
+    return f"{latest.type}: {latest.reason}" if latest else "Idle"
+
+
+def step(one: Step) -> str:
+    """A step as it is written: `setWeight 25`."""
+    if one.set_weight is not None:
+        return f"setWeight {one.set_weight}"
+    if one.pause is not None:
+        return f"pause {format_duration(one.pause.duration)}" if one.pause.duration else "pause until promoted"
+    if one.analysis is not None:
+        return f"analysis until {', '.join(one.analysis.until)}"
+    return f"setMirror {one.set_mirror.percentage}" if one.set_mirror else ""
+
+
+def position(rollout: ModelRollout) -> str:
+    """Where in the steps it is: `step 2 of 3: setWeight 25`; empty when nothing is on its way."""
+    index, steps = rollout.status.current_step_index, rollout.spec.strategy.canary.steps
+    if index is None or not rollout.status.is_true(ConditionType.PROGRESSING):
+        return ""
+    return "all steps done" if index >= len(steps) else f"step {index + 1} of {len(steps)}: {step(steps[index])}"
+
+
+def bars(split: dict[str, int], *, width: int = BAR) -> RenderableType:
+    """A bar a version."""
+    table = Table.grid(padding=(0, 1))
+    for index, (version, percent) in enumerate(split.items()):
+        full = round(width * percent / 100)
+        bar = Text("█" * full, style="cyan" if index == 0 else "yellow") + Text("░" * (width - full), style="dim")
+        table.add_row(f"v{version}", bar, f"{percent:3d} %")
+    return table
+
+
+def evidence(rows: Iterable[Evidence]) -> Table:
+    """A row a gate: bad of all for both versions, evidence beside the threshold it has to reach, verdict."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in ("gate", "challenger", "champion", "against", "for", "verdict"):
+        table.add_column(name, justify="left" if name in ("gate", "verdict") else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(
+            row.metric,
+            f"{row.candidate.bad:,} of {row.candidate.n:,}",
+            f"{row.stable.bad:,} of {row.stable.n:,}" if row.stable.n else "",
+            _against(row.log_e, row.threshold),
+            _against(row.log_e_good, row.threshold_good),
+            Text(row.verdict, style=_STYLE[row.verdict]),
+        )
+    return table
+
+
+def gates_line(one: ModelRollout) -> str:
+    """The gates in one line: `error-rate Inconclusive (0 of 120) · accuracy Successful (7 of 118)`."""
+    return " · ".join(
+        f"{row.metric} {row.verdict} ({row.candidate.bad:,} of {row.candidate.n:,})" for row in one.status.evidence
+    )
+
+
+def _against(value: Decimal | None, threshold: Decimal | None) -> str:
+    return "" if value is None or threshold is None else f"{value:.1f} / {threshold:.1f}"
+
+
+def rollout(one: ModelRollout) -> RenderableType:
+    """Everything about one rollout."""
+    status = one.status
+    parts: list[RenderableType] = []
+    title = Text.assemble((one.metadata.name, "bold"), "  ", headline(one))
+    if position(one):
+        title.append(f"  ·  {position(one)}", style="dim")
+    parts.append(title)
+    parts.append(bars(weights(one)) if status.stable else Text("no champion serves yet", style="dim"))
+    if status.evidence:
+        parts += [Text(), evidence(status.evidence)]
+    notes = [condition for condition in status.conditions if condition.status == "True" and condition.message]
+    if notes:
+        parts.append(Text())
+        parts += [Text(f"{condition.type}: {condition.message}", style="dim") for condition in notes]
+    return Group(*parts)
+
+
+def listing(rollouts: Iterable[ModelRollout]) -> Table:
+    """A row a rollout, as the CRD's printer columns have it."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
+    for name in ("NAME", "MODEL", "CHAMPION", "CHALLENGER", "WEIGHT", "STATE"):
+        table.add_column(name, no_wrap=True)
+    for one in rollouts:
+        status = one.status
+        table.add_row(
+            one.metadata.name,
+            one.spec.registry.model,
+            status.stable.version if status.stable else "-",
+            status.candidate.version if status.candidate else "-",
+            f"{status.canary_weight} %",
+            headline(one),
+        )
+    return table

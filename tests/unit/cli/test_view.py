@@ -1,0 +1,130 @@
+"""What a person sees of a rollout: weights, position, evidence."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from kanarya_cli import explain, view
+from kanarya_contracts.names import ConditionType, Reason
+from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, ModelRolloutStatus, Step, Tally
+from kanarya_contracts.testing import gate, rollout, version, weights
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def condition(kind: ConditionType, reason: Reason, message: str = "", *, at: datetime = NOW) -> Condition:
+    return Condition(type=kind, status="True", reason=reason, message=message, last_transition_time=at)
+
+
+def progressing(**status: object) -> ModelRollout:
+    fields: dict[str, object] = {
+        "stable": version("7"),
+        "candidate": version("8"),
+        "canary_weight": 25,
+        "current_step_index": 1,
+        "conditions": [condition(ConditionType.PROGRESSING, Reason.SHIFTING_TRAFFIC)],
+    }
+    return rollout(gates=[gate(min_samples=300)], status=ModelRolloutStatus.model_validate(fields | status))
+
+
+def printed(renderable: object) -> str:
+    out = io.StringIO()
+    Console(file=out, width=120, no_color=True).print(renderable)
+    return out.getvalue()
+
+
+def test_weights_name_the_champion_first_and_sum_to_a_hundred() -> None:
+    assert view.weights(progressing()) == {"7": 75, "8": 25}
+    assert list(view.weights(progressing())) == ["7", "8"]
+
+
+def test_a_promoted_candidate_is_not_shown_twice() -> None:
+    assert view.weights(progressing(stable=version("8"), canary_weight=0)) == {"8": 100}
+
+
+def test_before_a_champion_serves_there_is_no_split_to_show() -> None:
+    assert view.weights(rollout()) == {}
+    assert "no champion serves yet" in printed(view.rollout(rollout()))
+
+
+@pytest.mark.parametrize(
+    ("step", "text"),
+    [
+        ({"setWeight": 25}, "setWeight 25"),
+        ({"pause": {"duration": "2m"}}, "pause 2m"),
+        ({"pause": {}}, "pause until promoted"),
+        ({"analysis": {"until": ["error-rate"]}}, "analysis until error-rate"),
+        ({"setMirror": {"percentage": 50}}, "setMirror 50"),
+    ],
+)
+def test_a_step_reads_as_it_is_written(step: dict[str, object], text: str) -> None:
+    assert view.step(Step.model_validate(step)) == text
+
+
+def test_the_position_counts_steps_from_one_and_says_when_all_are_done() -> None:
+    assert view.position(progressing()) == "step 2 of 3: setWeight 25"
+    assert view.position(progressing(current_step_index=3)) == "all steps done"
+    assert view.position(rollout(steps=weights(10))) == ""
+
+
+def test_trouble_comes_before_progress_in_the_headline() -> None:
+    one = progressing(
+        conditions=[
+            condition(ConditionType.PROGRESSING, Reason.SHIFTING_TRAFFIC),
+            condition(ConditionType.DEGRADED, Reason.REGISTRY_UNREACHABLE),
+        ]
+    )
+    assert view.headline(one) == "Degraded: RegistryUnreachable"
+
+
+def test_when_nothing_moves_the_headline_is_how_the_last_candidate_ended() -> None:
+    one = progressing(
+        conditions=[
+            condition(ConditionType.PROMOTED, Reason.GATES_AGREED, at=datetime(2026, 11, 22, tzinfo=UTC)),
+            condition(ConditionType.ROLLED_BACK, Reason.GATE_REFUSED, at=NOW),
+        ]
+    )
+    assert view.headline(one) == "RolledBack: GateRefused"
+
+
+def test_the_page_shows_counts_evidence_and_threshold_of_each_gate() -> None:
+    row = Evidence.model_validate(
+        {
+            "metric": "error-rate",
+            "candidate": Tally(n=1812, bad=3),
+            "stable": Tally(n=2431, bad=11),
+            "log_e": "-1.93",
+            "threshold": "4.61",
+            "verdict": "Inconclusive",
+        }
+    )
+    text = printed(view.rollout(progressing(evidence=[row])))
+    assert "3 of 1,812" in text
+    assert "11 of 2,431" in text
+    assert "-1.9 / 4.6" in text
+    assert "Inconclusive" in text
+    assert "v8 ██████████░" in text
+
+
+def test_explain_says_what_the_step_still_waits_for() -> None:
+    row = Evidence(metric="error-rate", candidate=Tally(n=120), verdict="Inconclusive", message="120 of about 370 needed.")
+    one = progressing(evidence=[row], ledger={"step_observations": {"error-rate": 120}})
+    lines = explain.sentences(one)
+    assert lines[0] == "iris: v7 gets 75 %, v8 gets 25 %; step 2 of 3: setWeight 25."
+    assert "error-rate: Inconclusive. 120 of about 370 needed." in lines
+    assert "error-rate: this step has 120 of the 300 observations it waits for." in lines
+
+
+def test_explain_ends_with_what_a_person_can_do() -> None:
+    one = progressing(conditions=[condition(ConditionType.ROLLED_BACK, Reason.GATE_REFUSED, "accuracy: 12 of 40 wrong")])
+    lines = explain.sentences(one)
+    assert "RolledBack: accuracy: 12 of 40 wrong" in lines
+    assert lines[-1] == "The version stays refused until: kanarya rollout retry iris, or a newer challenger."
+
+
+def test_explain_of_a_rollout_that_nobody_looked_at_asks_whether_the_controller_runs() -> None:
+    assert explain.sentences(rollout()) == [
+        "iris: the controller has not looked at it yet. Is it running? (kanarya local status)"
+    ]
