@@ -1,10 +1,11 @@
 """The V2 protocol's tensor datatypes (Open Inference Protocol, "Tensor Data Types"). Used by the artifact and the server."""
 
 from enum import StrEnum
+from typing import Final
 
 
 class Datatype(StrEnum):
-    """A tensor element's type as the protocol names it."""
+    """A tensor element's type as the protocol names it. BYTES is text in UTF-8; the numbers say how many bits."""
 
     BOOL = "BOOL"
     UINT8 = "UINT8"
@@ -21,7 +22,7 @@ class Datatype(StrEnum):
     BYTES = "BYTES"
 
 
-INTEGER_RANGE = {
+INTEGER_RANGE: Final = {
     Datatype.UINT8: (0, 2**8 - 1),
     Datatype.UINT16: (0, 2**16 - 1),
     Datatype.UINT32: (0, 2**32 - 1),
@@ -33,5 +34,5 @@ INTEGER_RANGE = {
 }
 """Inclusive bounds of each integer type."""
 
-FLOATS = frozenset({Datatype.FP16, Datatype.FP32, Datatype.FP64})
+FLOATS: Final = frozenset({Datatype.FP16, Datatype.FP32, Datatype.FP64})
 """Floating-point types."""

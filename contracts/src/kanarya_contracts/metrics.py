@@ -42,7 +42,7 @@ REASON = "reason"
 """Label: a short fixed word, never text from the client."""
 
 IN_FLIGHT = "kanarya_model_requests_in_flight"
-"""Gauge {model, version}."""
+"""Gauge {model, version}: inference requests that have been read and not yet answered."""
 
 INFO = "kanarya_model_info"
 """Gauge {model, version, digest, format}: always 1."""

@@ -1,5 +1,6 @@
 """Labels, annotations, registry aliases and tags, condition types and reasons. Read by every part; a sentence each."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 GROUP = "kanarya.dev"
@@ -70,43 +71,143 @@ class ConditionType(StrEnum):
 class Reason(StrEnum):
     """Reasons of conditions and events: what `kubectl get` shows and alerts match on."""
 
-    # Progressing
     VERIFYING = "Verifying"
+    """The candidate's version and digest are pinned and its files are being checked."""
+
     STARTING = "Starting"
+    """Its server is starting, or has not yet given the example's answers."""
+
     SHIFTING_TRAFFIC = "ShiftingTraffic"
+    """It takes requests, step by step."""
+
     PROMOTING = "Promoting"
+    """It has won; traffic, alias and the old champion's end follow in this order."""
+
     DEPLOYING_CHAMPION = "DeployingChampion"
+    """No candidate: the champion itself is being started."""
+
     IDLE = "Idle"
-    # Promoted
+    """No candidate is on its way."""
+
     GATES_AGREED = "GatesAgreed"
+    """Every gate found the evidence sufficient."""
+
     PROMOTED_BY_REQUEST = "PromotedByRequest"
+    """A person said so, before the gates did."""
+
     PROMOTED_IN_REGISTRY = "PromotedInRegistry"
+    """Somebody moved the stable alias to the candidate."""
+
     PROMOTED_INCONCLUSIVE = "PromotedInconclusive"
-    # RolledBack
+    """The deadline passed, no gate refused, and `onInconclusive` is `promote`."""
+
     GATE_REFUSED = "GateRefused"
+    """A gate found that the candidate is worse."""
+
     ARTIFACT_REFUSED = "ArtifactRefused"
+    """Its files are not what was registered, or it has no contract. It got no request."""
+
     EXAMPLE_NOT_REPRODUCED = "ExampleNotReproduced"
+    """Its server gave other answers to the artifact's example. It got no request."""
+
     PROGRESS_DEADLINE_EXCEEDED = "ProgressDeadlineExceeded"
+    """Its server was not ready within `progressDeadlineSeconds`."""
+
     DEADLINE_EXCEEDED = "DeadlineExceeded"
+    """The deadline passed without a verdict, and `onInconclusive` is `rollback`."""
+
     CANDIDATE_WITHDRAWN = "CandidateWithdrawn"
+    """The candidate alias was removed."""
+
     CANDIDATE_SUPERSEDED = "CandidateSuperseded"
+    """The candidate alias was moved to another version, which is next."""
+
     CANDIDATE_DELETED = "CandidateDeleted"
+    """The version no longer exists in the registry."""
+
     CHAMPION_MOVED = "ChampionMoved"
+    """The stable alias was moved to a third version: the comparison has lost its other side."""
+
     ABORTED_BY_REQUEST = "AbortedByRequest"
-    # Paused
+    """A person said so."""
+
     PAUSED_BY_REQUEST = "PausedByRequest"
+    """A person said so; `resume` ends it."""
+
     PAUSE_STEP = "PauseStep"
+    """The present step waits for a person; `promote` ends it."""
+
     INCONCLUSIVE = "Inconclusive"
-    # Degraded
+    """The deadline passed without a verdict, and `onInconclusive` is `pause`."""
+
     REGISTRY_UNREACHABLE = "RegistryUnreachable"
+    """The registry did not answer."""
+
     METRICS_UNREACHABLE = "MetricsUnreachable"
+    """No counters could be read."""
+
     TRAFFIC_UNREACHABLE = "TrafficUnreachable"
+    """The gateway could not be asked or told."""
+
     CHAMPION_MISSING = "ChampionMissing"
+    """The stable alias points to no version."""
+
     CHAMPION_REFUSED = "ChampionRefused"
+    """The champion's files are not what was registered."""
+
     CHAMPION_NOT_READY = "ChampionNotReady"
+    """The champion's server is not ready."""
+
     WEIGHT_NOT_IN_FORCE = "WeightNotInForce"
+    """The gateway routes other weights than it was told."""
+
     AS_EXPECTED = "AsExpected"
     """The quiet reason of a condition that is False."""
+
+
+REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
+    ConditionType.PROGRESSING: (
+        Reason.VERIFYING,
+        Reason.STARTING,
+        Reason.SHIFTING_TRAFFIC,
+        Reason.PROMOTING,
+        Reason.DEPLOYING_CHAMPION,
+        Reason.IDLE,
+    ),
+    ConditionType.PROMOTED: (
+        Reason.GATES_AGREED,
+        Reason.PROMOTED_BY_REQUEST,
+        Reason.PROMOTED_IN_REGISTRY,
+        Reason.PROMOTED_INCONCLUSIVE,
+    ),
+    ConditionType.ROLLED_BACK: (
+        Reason.GATE_REFUSED,
+        Reason.ARTIFACT_REFUSED,
+        Reason.EXAMPLE_NOT_REPRODUCED,
+        Reason.PROGRESS_DEADLINE_EXCEEDED,
+        Reason.DEADLINE_EXCEEDED,
+        Reason.CANDIDATE_WITHDRAWN,
+        Reason.CANDIDATE_SUPERSEDED,
+        Reason.CANDIDATE_DELETED,
+        Reason.CHAMPION_MOVED,
+        Reason.ABORTED_BY_REQUEST,
+    ),
+    ConditionType.PAUSED: (
+        Reason.PAUSED_BY_REQUEST,
+        Reason.PAUSE_STEP,
+        Reason.INCONCLUSIVE,
+    ),
+    ConditionType.DEGRADED: (
+        Reason.REGISTRY_UNREACHABLE,
+        Reason.METRICS_UNREACHABLE,
+        Reason.TRAFFIC_UNREACHABLE,
+        Reason.CHAMPION_MISSING,
+        Reason.CHAMPION_REFUSED,
+        Reason.CHAMPION_NOT_READY,
+        Reason.WEIGHT_NOT_IN_FORCE,
+    ),
+}
+"""The reasons each condition can have when it says something. Any that is False may say AsExpected instead."""
 
 
 class Verb(StrEnum):
@@ -116,6 +217,13 @@ class Verb(StrEnum):
     """End the pause at hand; with `full`, skip what is left and promote now."""
 
     ABORT = "abort"
+    """Take the candidate back now."""
+
     RETRY = "retry"
+    """Start again with a candidate that was refused or taken back."""
+
     PAUSE = "pause"
+    """Stay at the present weight; a gate that refuses still refuses."""
+
     RESUME = "resume"
+    """End a pause that `pause` began."""

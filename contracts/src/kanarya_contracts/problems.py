@@ -2,15 +2,24 @@
 
 KanaryaError              anything a person can act on; the command prints it without a traceback
 └── InvalidInput          a document with problems, each with its place
+
+`validated` reads a document into a model. A validator that compares fields ends with `agreed`, so that each complaint keeps the
+place of the field it is about.
 """
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 Path = tuple[str | int, ...]
 """Where in a document: `("spec", "steps", 2, "setWeight")`."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+Checked = TypeVar("Checked")
 
 
 class KanaryaError(Exception):
@@ -29,7 +38,7 @@ class Problem:
     """1-based line in the file, where known."""
 
     def __str__(self) -> str:
-        """`line 7: spec.steps[2].setWeight: got 150, expected 0 to 100`."""
+        """`line 7: spec.steps[2].setWeight: got 150, expected 100 or less`."""
         where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
         return ": ".join(part for part in (f"line {self.line}" if self.line else "", where, self.message) if part)
 
@@ -44,28 +53,191 @@ class InvalidInput(KanaryaError):
         super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in self.problems)]))
 
 
+class Inconsistent(ValueError):
+    """Raised by a pydantic validator: values that do not fit together. Paths are relative to what the validator sees."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+
+def problem(message: str, *path: str | int) -> Problem:
+    """`problem("got 3, expected 2", "steps", 0)`: a problem without a line, for `agreed`."""
+    return Problem(path=path, message=message)
+
+
+def agreed(checked: Checked, wrong: Sequence[Problem]) -> Checked:
+    """The end of an after-validator: what was checked, or Inconsistent if something is wrong with it."""
+    if wrong:
+        raise Inconsistent(wrong)
+    return checked
+
+
+LineOf = Callable[[Path], int | None]
+"""The line in the file on which a path stands, if it is there."""
+
+
+def validated(model: type[Model], document: object, *, source: str, line_of: LineOf = lambda _: None) -> Model:
+    """Parsed YAML or JSON as a model, read as strictly as the API server would. Raises InvalidInput with every problem.
+
+    `"5"`, `5.0` and `true` are no whole numbers here, and `set_weight` is not `setWeight`: what local mode takes, a cluster
+    takes. `source` names the document in the error.
+    """
+    try:
+        content = json.dumps(document, default=str)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidInput(source, [Problem(path=(), message=f"cannot be written as JSON: {error}")]) from None
+    try:
+        return model.model_validate_json(content, strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise from_validation(source, error, line_of, document=json.loads(content)) from None
+
+
 def from_validation(
-    source: str, error: ValidationError, line_of: Callable[[Path], int | None] = lambda _: None
+    source: str, error: ValidationError, line_of: LineOf = lambda _: None, *, document: object = None
 ) -> InvalidInput:
-    """Pydantic's findings as problems. `line_of` maps a path to a line; a missing key is given its parent's line."""
-    return InvalidInput(source, [_problem(item["loc"], item["type"], item, line_of) for item in error.errors()])
+    """Pydantic's findings as problems; `validated` does this by itself.
+
+    `line_of` maps a path to a line; what has none (a missing key) gets that of what encloses it. `document` is what was
+    read: with it, the names that pydantic puts into paths for the members of a union are told from keys and left out.
+    """
+    findings: dict[tuple[Path, str], list[str]] = {}
+    for item in error.errors(include_url=False):
+        path = _path(item["loc"], document, missing=item["type"] == "missing")
+        for finding in _findings(path, item["type"], item["msg"], item["input"], item.get("ctx", {})):
+            expected = findings.setdefault((finding.path, finding.found), [])
+            expected += [finding.expected] if finding.expected and finding.expected not in expected else []
+    return InvalidInput(
+        source,
+        [
+            Problem(path=path, message=", expected ".join([found, *([" or ".join(expected)] if expected else [])]), line=line)
+            for (path, found), expected in findings.items()
+            for line in [_nearest_line(path, line_of)]
+        ],
+    )
 
 
-_WORDS = {
-    "missing": "is missing and required",
-    "extra_forbidden": "is not a known field",
+def _nearest_line(path: Path, line_of: LineOf) -> int | None:
+    places = (path[:length] for length in range(len(path), -1, -1))
+    return next((line for line in map(line_of, places) if line is not None), None)
+
+
+def _path(loc: Path, document: object, *, missing: bool) -> Path:
+    """`loc` without the names of union members and validators that pydantic puts between the keys of the document."""
+    if document is None:
+        return tuple(part for part in loc if isinstance(part, int) or "[" not in part)
+    path: list[str | int] = []
+    here = document
+    for index, part in enumerate(loc):
+        child = _child(here, part)
+        if child is not _ABSENT:
+            here = child
+        elif not (missing and index == len(loc) - 1):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+_ABSENT = object()
+
+
+def _child(here: object, part: str | int) -> object:
+    if isinstance(here, Mapping):
+        return here.get(part, _ABSENT)
+    if isinstance(here, list | tuple) and isinstance(part, int) and part < len(here):
+        return here[part]
+    return _ABSENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Finding:
+    """A problem whose expectation stands apart: the members of a union each add theirs."""
+
+    path: Path
+    found: str
+    expected: str = ""
+
+
+_MISSING = "is missing and required"
+
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "datetime_from_date_parsing": "a time such as 2026-01-31T12:00:00Z",
+    "datetime_parsing": "a time such as 2026-01-31T12:00:00Z",
+    "datetime_type": "a time such as 2026-01-31T12:00:00Z",
+    "dict_type": "a mapping",
+    "enum": "{expected}",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "more than {gt}",
+    "greater_than_equal": "{ge} or more",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "less_than": "less than {lt}",
+    "less_than_equal": "{le} or less",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "model_attributes_type": "a mapping",
+    "model_type": "a mapping",
+    "string_pattern_mismatch": "text that matches {pattern}",
+    "string_too_long": "text of {max_length} or fewer characters",
+    "string_too_short": "text of {min_length} or more characters",
+    "string_type": "text",
+    "too_long": "{max_length} or fewer items",
+    "too_short": "{min_length} or more items",
+    "tuple_type": "a list",
 }
+"""Pydantic's error types in our words. A type that is not here keeps pydantic's sentence."""
 
 
-def _problem(loc: Path, kind: str, item: object, line_of: Callable[[Path], int | None]) -> Problem:
-    assert isinstance(item, dict)  # noqa: S101 (pydantic's ErrorDetails; its TypedDict would tie us to pydantic_core)
-    # A union's branch names stand in `loc` beside the keys of the document; those in brackets or capitals are no keys.
-    path = tuple(part for part in loc if isinstance(part, int) or not part.startswith(("function-", "tagged-")))
-    message = _WORDS.get(kind)
-    if message is None:
-        text = str(item["msg"]).removeprefix("Value error, ")
-        got = item.get("input")
-        simple = got is None or isinstance(got, str | int | float | bool)
-        message = text if text.startswith("got ") or not simple or kind == "value_error" else f"got {got!r}: {text}"
-    line = line_of(path) or (line_of(path[:-1]) if path else None)
-    return Problem(path=path, message=message, line=line)
+def _findings(path: Path, kind: str, text: str, got: object, context: Mapping[str, object]) -> list[_Finding]:
+    error = context.get("error")
+    if isinstance(error, Inconsistent):
+        return [_Finding(path=path + problem.path, found=problem.message) for problem in error.problems]
+    if kind == "too_short" and isinstance(got, list | tuple) and len(got) >= int(str(context["min_length"])):
+        return []  # pydantic does not count the items it refused; each of them has a finding of its own
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        return [_tag_finding(path, got, context)]
+    if kind in _EXPECTED:
+        bounds = {name: f"{value:g}" if isinstance(value, float) else value for name, value in context.items()}
+        return [_Finding(path=path, found=f"got {_shown(got)}", expected=_EXPECTED[kind].format(**bounds))]
+    sentences = {
+        "missing": _MISSING,
+        "extra_forbidden": "is not a known field",
+        "json_invalid": f"is not JSON: {error}",
+        "value_error": text.removeprefix("Value error, "),
+    }
+    return [_Finding(path=path, found=sentences.get(kind) or f"got {_shown(got)}: {text}")]
+
+
+def _tag_finding(path: Path, got: object, context: Mapping[str, object]) -> _Finding:
+    """The field that says which member of a union is meant is missing or says something else."""
+    field = str(context["discriminator"]).strip("'")
+    if not isinstance(got, Mapping) or field not in got:
+        return _Finding(path=(*path, field), found=_MISSING)
+    *others, last = str(context["expected_tags"]).split(", ")
+    return _Finding(
+        path=(*path, field), found=f"got {_shown(got[field])}", expected=" or ".join(filter(None, [", ".join(others), last]))
+    )
+
+
+_LONGEST = 80
+"""Characters of a value that an error repeats."""
+
+
+def _shown(value: object) -> str:
+    """A value as its document has it, or what kind of value it is where it would fill the screen."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case Mapping():
+            return "a mapping"
+        case list() | tuple():
+            return f"a list of {len(value)}"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -1,72 +1,87 @@
-"""Durations and decimals as Kubernetes writes them: strings, never floats. Used by every resource of ours."""
+"""Durations and decimals as Kubernetes writes them: strings, never floats. Used by every resource of ours.
+
+Both directions are exact: what is formatted is read back to the same value, down to a microsecond and to the last digit,
+because a controller that restarts goes on from what it wrote.
+"""
 
 import re
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
-_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DURATION = r"^([0-9]+(\.[0-9]+)?(ms|h|m|s))+$"
+_DECIMAL = r"^-?[0-9]+(\.[0-9]+)?$"
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|h|m|s)")
+_MICROSECONDS = {"h": 3_600_000_000, "m": 60_000_000, "s": 1_000_000, "ms": 1000}
 
 
-def parse_duration(text: str) -> timedelta:
-    """`"1h30m"`, `"250ms"`, `"0s"` → a timedelta. Raises ValueError with the accepted form."""
+def parse_duration(text: object) -> timedelta:
+    """`"1h30m"`, `"2.5ms"`, `"0s"` → a timedelta, rounded to a microsecond. Raises ValueError with the accepted form."""
     if not isinstance(text, str) or not text or _PART.sub("", text):
-        msg = f'got {text!r}, expected a duration such as "30s", "2m", "1h30m" or "250ms"'
-        raise ValueError(msg)
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text)))
+        raise ValueError(f'got {text!r}, expected a duration such as "30s", "2m", "1h30m" or "250ms"')
+    microseconds = sum(Decimal(number) * _MICROSECONDS[unit] for number, unit in _PART.findall(text))
+    try:
+        return timedelta(microseconds=round(microseconds))
+    except OverflowError:
+        raise ValueError(f"got {text!r}, expected a duration of at most {timedelta.max.days} days") from None
 
 
 def format_duration(value: timedelta) -> str:
-    """The shortest form that `parse_duration` reads back to the same value (to the millisecond)."""
-    milliseconds = round(value.total_seconds() * 1000)
-    if milliseconds == 0:
-        return "0s"
+    """The shortest form that `parse_duration` reads back to the same value. Raises ValueError if it is negative."""
+    rest = value // timedelta(microseconds=1)
+    if rest < 0:
+        raise ValueError(f"got {value}, expected a duration that is not negative")
     parts = []
-    for unit, size in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
-        count, milliseconds = divmod(milliseconds, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return "".join(parts)
+    for unit in ("h", "m", "s"):
+        count, rest = divmod(rest, _MICROSECONDS[unit])
+        parts += [f"{count}{unit}"] if count else []
+    parts += [f"{format_decimal(Decimal(rest) / 1000)}ms"] if rest else []
+    return "".join(parts) or "0s"
 
 
-def parse_decimal(text: str) -> Decimal:
-    """`"1.2"` → Decimal. Refuses floats: 0.1 in YAML is not a tenth, and the API has none."""
-    if not isinstance(text, str):
-        msg = f'got {text!r}, expected a number in quotes such as "1.2"'
-        raise ValueError(msg)  # noqa: TRY004 (pydantic turns ValueError, not TypeError, into a problem)
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        value = Decimal("NaN")
-    if not value.is_finite():
-        msg = f'got {text!r}, expected a number in quotes such as "1.2"'
-        raise ValueError(msg)
-    return value
+def parse_decimal(text: object) -> Decimal:
+    """`"1.2"` → Decimal. Refuses floats (0.1 in YAML is not a tenth), exponents, infinities and NaN with a ValueError."""
+    if not isinstance(text, str) or not re.fullmatch(_DECIMAL, text):
+        raise ValueError(f'got {text!r}, expected a number in quotes such as "1.2"')
+    return Decimal(text)
+
+
+def format_decimal(value: Decimal) -> str:
+    """All digits, no exponent: a small `logE` is `"0.0000001"`, which the CRD's pattern takes, and not `"1E-7"`."""
+    return format(value, "f")
 
 
 def _duration(value: object) -> timedelta:
-    return value if isinstance(value, timedelta) else parse_duration(value)  # type: ignore[arg-type]
+    return value if isinstance(value, timedelta) else parse_duration(value)
 
 
 def _decimal(value: object) -> Decimal:
-    return value if isinstance(value, Decimal) else parse_decimal(value)  # type: ignore[arg-type]
+    return value if isinstance(value, Decimal) else parse_decimal(value)
+
+
+def _positive(value: timedelta) -> timedelta:
+    if value <= timedelta(0):
+        raise ValueError(f"got {format_duration(value)!r}, expected more than 0s")
+    return value
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^(\d+(\.\d+)?(ms|h|m|s))+$"}),
+    WithJsonSchema({"type": "string", "pattern": _DURATION}),
 ]
 """A length of time, written `"1h30m"`."""
+
+PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
+"""A length of time that is not 0: what something is repeated after, or must be done within."""
 
 Quantity = Annotated[
     Decimal,
     BeforeValidator(_decimal),
-    PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^-?\d+(\.\d+)?$"}),
+    PlainSerializer(format_decimal, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _DECIMAL}),
 ]
 """A decimal number, written in quotes."""

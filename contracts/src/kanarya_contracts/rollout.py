@@ -6,6 +6,7 @@ field is a problem, because a misspelt gate is a gate that is not there. No floa
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -13,12 +14,19 @@ from pydantic.alias_generators import to_camel
 
 from kanarya_contracts.metrics import DURATION_BUCKETS
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, ConditionType, Verb
-from kanarya_contracts.quantities import Duration, Quantity, parse_duration
+from kanarya_contracts.problems import Problem, agreed, problem
+from kanarya_contracts.quantities import Duration, PositiveDuration, Quantity, format_duration, parse_duration
 from kanarya_contracts.serving import Metadata
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+Percent = Annotated[int, Field(ge=0, le=100)]
+"""A share of the requests."""
 
 
 # --- spec ------------------------------------------------------------------------------------------------------------
@@ -28,8 +36,11 @@ class TargetRef(_Strict):
     """What serves the model."""
 
     api_version: Literal["serving.kserve.io/v1beta1"] = "serving.kserve.io/v1beta1"
+    """KServe's."""
     kind: Literal["InferenceService"] = "InferenceService"
-    name: str
+    """The only kind there is."""
+    name: str = Field(min_length=1)
+    """In the rollout's own namespace."""
 
 
 class RegistryRef(_Strict):
@@ -37,30 +48,38 @@ class RegistryRef(_Strict):
 
     model: str = Field(min_length=1)
     """Registered model's name."""
-    stable_alias: str = ALIAS_STABLE
-    candidate_alias: str = ALIAS_CANDIDATE
-    poll_interval: Duration = parse_duration("15s")
+    stable_alias: str = Field(default=ALIAS_STABLE, min_length=1)
+    """Points to the version that serves; the controller moves it when a candidate is promoted."""
+    candidate_alias: str = Field(default=ALIAS_CANDIDATE, min_length=1)
+    """Points to the version that wants to serve; moving it starts a rollout."""
+    poll_interval: PositiveDuration = parse_duration("15s")
+    """How often both are read."""
 
     @model_validator(mode="after")
     def _two_aliases(self) -> Self:
-        if self.stable_alias == self.candidate_alias:
-            raise ValueError(f"stableAlias and candidateAlias are both {self.stable_alias!r}, expected two different ones")
-        return self
+        same = self.stable_alias == self.candidate_alias
+        text = f"got {self.candidate_alias!r}, which is stableAlias too; expected two different ones"
+        return agreed(self, [problem(text, "candidateAlias")] if same else [])
 
 
 class GatewayRef(_Strict):
     """The Gateway whose listener carries the traffic."""
 
-    name: str
+    name: str = Field(min_length=1)
+    """Its name."""
     namespace: str = "default"
+    """Its namespace."""
 
 
 class Traffic(_Strict):
     """Who splits the traffic. Local mode's Envoy stands in for every driver."""
 
     driver: Literal["gateway", "kserve"] = "gateway"
+    """`gateway`: an HTTPRoute of ours. `kserve`: KServe's own weights."""
     gateway_ref: GatewayRef | None = None
+    """For `gateway` on Kubernetes: where the HTTPRoute is attached."""
     hostnames: tuple[str, ...] = ()
+    """For `gateway`: the hosts whose requests are split; none means every host."""
 
 
 class Pause(_Strict):
@@ -73,13 +92,15 @@ class Pause(_Strict):
 class SetMirror(_Strict):
     """Copy requests to the candidate and throw its answers away."""
 
-    percentage: int = Field(ge=0, le=100)
+    percentage: Percent
+    """Percent of requests that are copied; 0 ends it."""
 
 
 class StepAnalysis(_Strict):
     """Wait until the named gates are Successful."""
 
     until: tuple[str, ...] = Field(min_length=1)
+    """Names of gates under `analysis.metrics`."""
 
 
 class Step(_Strict):
@@ -89,36 +110,49 @@ class Step(_Strict):
     """Percent of requests to the candidate. The step ends when every gate with `minSamples` has seen that many of them
     at this weight, and none refuses."""
     pause: Pause | None = None
+    """Wait for a time or for a person."""
     set_mirror: SetMirror | None = None
+    """Copy requests to the candidate."""
     analysis: StepAnalysis | None = None
+    """Wait for gates."""
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"got {given or 'nothing'}, expected exactly one of setWeight, pause, setMirror, analysis")
-        return self
+        names = [to_camel(name) for name in type(self).model_fields]
+        given = [to_camel(name) for name in type(self).model_fields if getattr(self, name) is not None]
+        text = f"got {' and '.join(given) or 'nothing'}, expected exactly one of {', '.join(names)}"
+        return agreed(self, [] if len(given) == 1 else [problem(text)])
 
 
 class Canary(_Strict):
     """Weights in steps. After the last step the candidate waits at its weight until every gate is Successful."""
 
     steps: tuple[Step, ...] = Field(min_length=1)
+    """In order. At least one sets a weight, and each weight is larger than the one before."""
 
     @model_validator(mode="after")
     def _weights_ascend(self) -> Self:
-        weights = [step.set_weight for step in self.steps if step.set_weight is not None]
+        weights = [(index, step.set_weight) for index, step in enumerate(self.steps) if step.set_weight is not None]
+        wrong = [
+            problem(
+                f"got {weight} after {before}, expected each weight to be larger than the one before",
+                "steps",
+                index,
+                "setWeight",
+            )
+            for (_, before), (index, weight) in pairwise(weights)
+            if weight <= before
+        ]
         if not weights:
-            raise ValueError("no step sets a weight, expected at least one setWeight")
-        if weights != sorted(set(weights)):
-            raise ValueError(f"weights are {weights}, expected each to be larger than the one before")
-        return self
+            wrong.append(problem("got no step that sets a weight, expected at least one setWeight", "steps"))
+        return agreed(self, wrong)
 
 
 class Strategy(_Strict):
     """How traffic moves."""
 
     canary: Canary
+    """The only way there is."""
 
 
 Signal = Literal["errors", "slow", "labels"]
@@ -143,12 +177,15 @@ class GateSpec(_Strict):
     """A metric and the test that judges it."""
 
     name: str = Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")
+    """What steps, evidence and people call it."""
     test: Literal["sequential-ratio", "sequential-proportion", "threshold"]
+    """`sequential-ratio`: candidate's rate over the champion's. `sequential-proportion`: difference of accuracy. Both can be
+    looked at after every request. `threshold`: an absolute guard on the candidate alone."""
     signal: Signal | None = None
     """What is counted. Follows from a name that starts with `error-rate`, `latency` or `accuracy`."""
     margin: Margin | None = None
     """For the sequential tests, required."""
-    failure_condition: Annotated[str, Field(pattern=r"^[<>]=?\s*\d+(\.\d+)?$")] | None = None
+    failure_condition: Annotated[str, Field(pattern=r"^[<>]=?\s*[0-9]+(\.[0-9]+)?$")] | None = None
     """For `threshold`, required: `"> 0.05"` of the candidate's own rate."""
     slower_than: Duration | None = None
     """For signal `slow`: one of the histogram's bounds. Without it, the bound at or above the champion's p95 when the
@@ -164,94 +201,124 @@ class GateSpec(_Strict):
     """When the rollout is due to be promoted and this gate has not one observation of the candidate."""
 
     def counts(self) -> Signal:
-        """The signal, given or implied."""
-        implied = next((signal for start, signal in _SIGNALS.items() if self.name.startswith(start)), None)
-        signal = self.signal or implied
-        assert signal is not None  # noqa: S101 (the validator below)
+        """The signal, given or implied by the name. Raises ValueError where neither says it, which no valid gate does."""
+        implied = (signal for start, signal in _SIGNALS.items() if self.name.startswith(start))
+        signal = self.signal or next(implied, None)
+        if signal is None:
+            raise ValueError(
+                f"is missing: give one of {', '.join(_SIGNALS.values())}, or a name with {', '.join(_SIGNALS)} first"
+            )
         return signal
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        wrong = []
-        if self.signal is None and not self.name.startswith(tuple(_SIGNALS)):
-            wrong.append(
-                "signal is missing: give errors, slow or labels, or a name that starts with error-rate, latency or accuracy"
-            )
-        if not (0 < self.alpha < 1 and 0 < self.beta < 1):
-            wrong.append("alpha and beta must lie between 0 and 1")
-        wrong += self._threshold_problems() if self.test == "threshold" else self._margin_problems()
-        bounds = [timedelta(seconds=bound) for bound in DURATION_BUCKETS]
-        if self.slower_than is not None and self.slower_than not in bounds:
-            known = ", ".join(f"{bound * 1000:g}ms" for bound in DURATION_BUCKETS)
-            wrong.append(f"slowerThan is {self.slower_than.total_seconds() * 1000:g}ms, expected one of {known}")
-        if wrong:
-            raise ValueError("; ".join(wrong))
-        return self
+        wrong = self._threshold_problems() if self.test == "threshold" else self._margin_problems()
+        for name in ("alpha", "beta"):
+            if not 0 < getattr(self, name) < 1:
+                wrong.append(problem(f"got {getattr(self, name)}, expected more than 0 and less than 1", name))
+        try:
+            wrong += self._bound_problems(self.counts())
+        except ValueError as error:
+            wrong.append(problem(str(error), "signal"))
+        return agreed(self, wrong)
 
-    def _threshold_problems(self) -> list[str]:
+    def _bound_problems(self, signal: Signal) -> list[Problem]:
+        if self.slower_than is None:
+            return []
+        got = format_duration(self.slower_than)
+        if signal != "slow":
+            return [problem(f"got {got!r} for signal {signal}, expected it for signal slow alone", "slowerThan")]
+        bounds = [format_duration(timedelta(seconds=bound)) for bound in DURATION_BUCKETS]
+        return [] if got in bounds else [problem(f"got {got!r}, expected one of {', '.join(bounds)}", "slowerThan")]
+
+    def _threshold_problems(self) -> list[Problem]:
         wrong = []
         if self.failure_condition is None:
-            wrong.append('test threshold needs failureCondition, such as "> 0.05"')
+            wrong.append(problem('is missing; test threshold needs it, such as "> 0.05"', "failureCondition"))
+        elif Decimal(self.failure_condition.lstrip("<>= \t")) > 1:
+            text = f"got {self.failure_condition!r}, expected a rate between 0 and 1"
+            wrong.append(problem(text, "failureCondition"))
         if self.margin is not None:
-            wrong.append("test threshold takes no margin")
+            wrong.append(problem("is not taken by test threshold", "margin"))
         return wrong
 
-    def _margin_problems(self) -> list[str]:
-        if self.margin is None:
-            return [f"test {self.test} needs margin"]
-        low, high = self.margin.tolerate, self.margin.refuse
+    def _margin_problems(self) -> list[Problem]:
         wrong = []
         if self.failure_condition is not None:
-            wrong.append(f"test {self.test} takes no failureCondition")
+            wrong.append(problem(f"is not taken by test {self.test}", "failureCondition"))
+        if self.margin is None:
+            return [*wrong, problem(f"is missing; test {self.test} needs it", "margin")]
+        low, high, negligible = self.margin.tolerate, self.margin.refuse, self.margin.negligible
+        got = f"got tolerate {low}, refuse {high}"
         if self.test == "sequential-ratio" and not 0 < low < high:
-            wrong.append(f"margin is tolerate {low}, refuse {high}; expected ratios with 0 < tolerate < refuse")
+            wrong.append(problem(f"{got}; expected ratios with 0 < tolerate < refuse", "margin"))
         if self.test == "sequential-proportion" and not 1 > low > high > -1:
-            wrong.append(f"margin is tolerate {low}, refuse {high}; expected differences with tolerate above refuse")
-        if self.margin.negligible is not None and not (self.test == "sequential-ratio" and 0 < self.margin.negligible < 1):
-            wrong.append("margin.negligible is a rate between 0 and 1, for sequential-ratio")
+            wrong.append(problem(f"{got}; expected differences with 1 > tolerate > refuse > -1", "margin"))
+        if negligible is not None and self.test != "sequential-ratio":
+            wrong.append(problem("is for test sequential-ratio alone", "margin", "negligible"))
+        elif negligible is not None and not 0 < negligible < 1:
+            wrong.append(problem(f"got {negligible}, expected a rate between 0 and 1", "margin", "negligible"))
         return wrong
 
 
 class Analysis(_Strict):
     """When to look, and at what."""
 
-    interval: Duration = parse_duration("30s")
+    interval: PositiveDuration = parse_duration("30s")
+    """Between two looks at the counters."""
     initial_delay: Duration = parse_duration("0s")
     """After the candidate's first request; what happens in it is not counted."""
     metrics: tuple[GateSpec, ...] = Field(min_length=1)
+    """The gates, each under a name of its own."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
         names = [metric.name for metric in self.metrics]
-        if len(set(names)) != len(names):
-            raise ValueError(f"metrics are named {names}, expected no name twice")
-        return self
+        return agreed(
+            self,
+            [
+                problem(f"got {name!r}, expected no name twice", "metrics", index, "name")
+                for index, name in enumerate(names)
+                if name in names[:index]
+            ],
+        )
 
 
 class ModelRolloutSpec(_Strict):
     """What a person writes."""
 
     target_ref: TargetRef
+    """What serves the model."""
     registry: RegistryRef
+    """Where intent comes from."""
     traffic: Traffic = Traffic()
+    """Who splits the traffic."""
     progress_deadline_seconds: int = Field(default=600, ge=1)
     """For download, start and example; past it the candidate is rolled back."""
-    deadline: Duration = parse_duration("24h")
+    deadline: PositiveDuration = parse_duration("24h")
     """For the whole rollout; past it, `onInconclusive`."""
     strategy: Strategy
+    """How traffic moves."""
     analysis: Analysis
+    """What it depends on."""
     on_inconclusive: Literal["pause", "rollback", "promote"] = "pause"
+    """What happens when the deadline has passed and a gate cannot tell yet."""
     on_error: Literal["hold"] = "hold"
     """A query that fails is never a verdict on the model."""
 
     @model_validator(mode="after")
     def _steps_name_gates(self) -> Self:
-        known = {metric.name for metric in self.analysis.metrics}
-        for index, step in enumerate(self.strategy.canary.steps):
-            unknown = sorted(set(step.analysis.until) - known) if step.analysis else []
-            if unknown:
-                raise ValueError(f"steps[{index}].analysis.until names {unknown}, expected some of {sorted(known)}")
-        return self
+        known = [metric.name for metric in self.analysis.metrics]
+        steps = ("strategy", "canary", "steps")
+        return agreed(
+            self,
+            [
+                problem(f"got {name!r}, expected one of {', '.join(known)}", *steps, index, "analysis", "until", place)
+                for index, step in enumerate(self.strategy.canary.steps)
+                for place, name in enumerate(step.analysis.until if step.analysis else ())
+                if name not in known
+            ],
+        )
 
 
 # --- status ----------------------------------------------------------------------------------------------------------
@@ -264,17 +331,24 @@ class Condition(_Strict):
     """As in metav1.Condition."""
 
     type: ConditionType
+    """What it is about."""
     status: Literal["True", "False"]
+    """Whether it is so."""
     reason: str
+    """Why, as a `Reason`: for programs."""
     message: str = ""
+    """Why, as a sentence: for people."""
     last_transition_time: datetime
+    """When `status` last changed."""
     observed_generation: int = 1
+    """The spec's generation that it speaks of."""
 
 
 class VersionRef(_Strict):
     """A registry version, pinned."""
 
     version: str
+    """The registry's number for it."""
     digest: str | None = None
     """Of its kanarya.json; None where the registry has none (it is then refused)."""
     uri: str | None = None
@@ -285,15 +359,20 @@ class Tally(_Strict):
     """Observations and how many of them were bad."""
 
     n: int = Field(default=0, ge=0)
+    """Observations."""
     bad: int = Field(default=0, ge=0)
+    """Of them: errors, slow answers or wrong predictions."""
 
 
 class Evidence(_Strict):
     """What a gate has seen and what it says."""
 
     metric: str
+    """The gate's name."""
     candidate: Tally = Tally()
+    """What was counted of the candidate."""
     stable: Tally = Tally()
+    """What was counted of the champion in the same windows."""
     log_e: Quantity | None = None
     """Natural log of the e-value against the candidate (worse than `tolerate`); refuses at `threshold`."""
     log_e_good: Quantity | None = None
@@ -301,7 +380,9 @@ class Evidence(_Strict):
     threshold: Quantity | None = None
     """ln(1/alpha) after division."""
     threshold_good: Quantity | None = None
+    """ln(1/beta)."""
     verdict: Verdict = "NoData"
+    """What the gate says."""
     needs: int | None = None
     """About how many more candidate observations it needs at the rates seen so far; None when it cannot say."""
     message: str = ""
@@ -328,23 +409,29 @@ class ModelRolloutStatus(_Strict):
     """What the controller knows. Everything it needs to go on is here."""
 
     observed_generation: int = 0
-    canary_weight: int = Field(default=0, ge=0, le=100)
+    """The spec's generation that the controller has acted on."""
+    canary_weight: Percent = 0
     """Percent of requests that the gateway is to send to the candidate: always a function of this status."""
     current_step_index: int | None = None
     """Index into `steps`; the number of steps when all are done; None when no candidate is on its way."""
     step_started_at: datetime | None = None
+    """When the present step began."""
     started_at: datetime | None = None
     """When the present candidate was pinned."""
     stable: VersionRef | None = None
+    """The champion."""
     candidate: VersionRef | None = None
     """The present candidate, or the last one after it was promoted, refused or rolled back."""
     retiring: VersionRef | None = None
     """A version that has no traffic any more and is to be stopped once the gateway has let go of it."""
     evidence: tuple[Evidence, ...] = ()
+    """What each gate has seen of the present candidate, and what it says."""
     conditions: tuple[Condition, ...] = ()
+    """One of each type at most."""
     last_request_id: str | None = None
     """Id of the last answered ANNOTATION_REQUEST."""
     ledger: Ledger = Ledger()
+    """The controller's own book-keeping."""
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """The condition of that type, if it was ever set."""
@@ -360,8 +447,11 @@ class Request(_Strict):
     """The value of ANNOTATION_REQUEST."""
 
     id: str
+    """Unique; the controller answers each id once."""
     verb: Verb
+    """What is asked."""
     by: str = ""
+    """Who asks."""
     full: bool = False
     """With `promote`: skip what is left of the steps."""
 
@@ -370,7 +460,12 @@ class ModelRollout(_Strict):
     """The resource."""
 
     api_version: Literal["kanarya.dev/v1alpha1"] = "kanarya.dev/v1alpha1"
+    """The form of this document."""
     kind: Literal["ModelRollout"] = "ModelRollout"
+    """What it is."""
     metadata: Metadata
+    """Name, labels, annotations."""
     spec: ModelRolloutSpec
+    """What a person writes."""
     status: ModelRolloutStatus = ModelRolloutStatus()
+    """What the controller knows."""
