@@ -1,30 +1,11 @@
 """Counters: the evidence. Called by `observe`. Local adapter: scraping each server. On Kubernetes: Prometheus."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-Kind = Literal["requests", "errors", "faster", "right", "wrong"]
-"""What a series counts: inference requests answered with anything but 4xx; those of them with 5xx; successes at or under a
-duration bound (`bound`); labels that proved a prediction right; wrong."""
+from kanarya_rollout.observation import Kind, Series
 
-
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """A cumulative counter of one process, as read now."""
-
-    source: str
-    """Which process: unique over restarts and ports (it carries the start time), so a reset is a new source."""
-    version: str
-    kind: Kind
-    value: int
-    bound: float | None = None
-    """For `faster`: the histogram's upper bound in seconds; None is +Inf (every success)."""
-
-    @property
-    def key(self) -> str:
-        """The series' name in the ledger."""
-        return f"{self.source}|{self.version}|{self.kind}" + ("" if self.bound is None else f"|{self.bound:g}")
+__all__ = ["Kind", "Metrics", "Series"]
 
 
 class Metrics(Protocol):

@@ -1,20 +1,11 @@
 """The registry: the source of intent. Called by `observe` (reads) and `act` (writes). Adapter: `mlflow`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from kanarya_rollout.observation import RegisteredVersion
 
-@dataclass(frozen=True, kw_only=True)
-class RegisteredVersion:
-    """A version as the registry has it now."""
-
-    version: str
-    digest: str | None
-    """TAG_DIGEST; None where nobody wrote one."""
-    uri: str
-    """Immutable place of the artifact, as a storage URI or one that `serving` can fetch (`mlflow-artifacts:/…`)."""
-    tags: Mapping[str, str]
+__all__ = ["RegisteredVersion", "Registry"]
 
 
 class Registry(Protocol):

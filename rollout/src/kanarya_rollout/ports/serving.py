@@ -1,23 +1,12 @@
 """Backends: what runs a version. Called by `observe` and `act`. Local adapter: processes. On Kubernetes: KServe's pods."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from kanarya_contracts.rollout import VersionRef
+from kanarya_rollout.observation import Backend
 
-
-@dataclass(frozen=True, kw_only=True)
-class Backend:
-    """A version's server, as it is now."""
-
-    version: str
-    state: Literal["Starting", "Ready", "Refused", "Failed"]
-    """`Refused`: the artifact is not what was registered, and nothing was started. `Failed`: it started and ended."""
-    message: str = ""
-    """Why it is not Ready, for people: which file, which digest, the last line of the log."""
-    example_problems: tuple[str, ...] | None = None
-    """Answers to the artifact's own example, asked of this backend directly: () when they are right, None while unasked."""
+__all__ = ["Backend", "Serving"]
 
 
 class Serving(Protocol):
@@ -28,7 +17,7 @@ class Serving(Protocol):
         ...
 
     def ensure(self, stable: VersionRef | None, others: Collection[VersionRef] = ()) -> None:
-        """Start what is wanted and not there: fetch, verify against `digest`, start. Returns at once, never waits for readiness.
+        """Start what is wanted and not there: fetch, verify against `digest`, start. Returns at once, before they are ready.
 
         Stops backends that are not wanted, gracefully: the caller has seen to it that they get no traffic. Idempotent.
         `stable` is named apart because KServe keeps it in `spec.predictor`, the others in `spec.canary`.

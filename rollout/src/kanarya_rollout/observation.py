@@ -1,0 +1,110 @@
+"""What was seen in one pass, as values: the ports answer in these words, `observe` collects them, `decide` reads them.
+
+Pure values. Nothing here reads anything, so `decide` and its tests need no port.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from kanarya_contracts.rollout import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unread:
+    """A part of the world that could not be read. Never a verdict on the model."""
+
+    message: str
+    """Who did not answer, and what it said."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredVersion:
+    """A version as the registry has it now."""
+
+    version: str
+    digest: str | None
+    """TAG_DIGEST; None where nobody wrote one."""
+    uri: str
+    """Immutable place of the artifact, as a storage URI or one that `serving` can fetch (`mlflow-artifacts:/…`)."""
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegistryView:
+    """What the registry says about one model."""
+
+    stable: RegisteredVersion | None
+    """Where the stable alias points; None if it points nowhere."""
+    candidate: RegisteredVersion | None
+    """Where the candidate alias points; None if it points nowhere."""
+    pinned_exists: bool = True
+    """Whether the version that is on its way (status.candidate) still exists. True where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backend:
+    """A version's server, as it is now."""
+
+    version: str
+    state: Literal["Starting", "Ready", "Refused", "Failed"]
+    """`Refused`: the artifact is not what was registered, and nothing was started. `Failed`: it started and ended."""
+    message: str = ""
+    """Why it is not Ready, for people: which file, which digest, the last line of the log."""
+    example_problems: tuple[str, ...] | None = None
+    """Answers to the artifact's own example, asked of this backend directly: () when they are right, None while unasked."""
+
+
+Kind = Literal["requests", "errors", "faster", "right", "wrong"]
+"""What a series counts: inference requests answered with anything but 4xx; those of them with 5xx; successes at or under a
+duration bound (`bound`); labels that proved a prediction right; wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """A cumulative counter of one process, as read now."""
+
+    source: str
+    """Which process: unique over restarts and ports (it carries the start time), so a reset is a new source."""
+    version: str
+    kind: Kind
+    value: int
+    bound: float | None = None
+    """For `faster`: the histogram's upper bound in seconds; None is +Inf (every success)."""
+    started: datetime | None = None
+    """When the process started, where the adapter knows. A process first seen in mid-rollout counts from 0 if it started
+    after the rollout did; the champion's, if that is unknown, counts from where it is first seen."""
+
+    @property
+    def key(self) -> str:
+        """The series' name in the ledger."""
+        return f"{self.source}|{self.version}|{self.kind}" + ("" if self.bound is None else f"|{self.bound:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadRequest:
+    """A value of ANNOTATION_REQUEST that cannot be read. It is answered once, like any request."""
+
+    id: str
+    """Digest of the text."""
+    message: str
+    """What is wrong with it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observation:
+    """Everything one decision rests on, beside the rollout itself."""
+
+    now: datetime
+    registry: RegistryView | Unread
+    """At most `spec.registry.pollInterval` old."""
+    backends: Mapping[str, Backend] | Unread
+    """Version → its server."""
+    in_force: Mapping[str, int] | Unread | None
+    """Version → percent as the gateway routes now; None when someone else has written the route."""
+    series: tuple[Series, ...] | Unread = ()
+    """Counters of the stable version and the candidate, at most `spec.analysis.interval` old; () when no candidate is on
+    its way. Read anew whenever a weight is about to change or has not come into force yet."""
+    request: Request | BadRequest | None = None
+    """ANNOTATION_REQUEST, unless it was answered before."""
