@@ -71,7 +71,7 @@ Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
     PlainSerializer(format_duration, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _DURATION}),
+    WithJsonSchema({"type": "string", "pattern": _DURATION, "examples": ["30s", "1h30m"]}),
 ]
 """A length of time, written `"1h30m"`."""
 
@@ -82,6 +82,6 @@ Quantity = Annotated[
     Decimal,
     BeforeValidator(_decimal),
     PlainSerializer(format_decimal, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": _DECIMAL}),
+    WithJsonSchema({"type": "string", "pattern": _DECIMAL, "examples": ["1.2"]}),
 ]
 """A decimal number, written in quotes."""
