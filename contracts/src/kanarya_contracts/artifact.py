@@ -154,7 +154,7 @@ class NumericHistogram(_Part):
         if len(self.counts) != len(self.edges) + 1:
             wrong.append(problem(f"got {len(self.counts)} for {len(self.edges)} edges, expected one more than edges", "counts"))
         if any(right <= left for left, right in pairwise(self.edges)):
-            wrong.append(problem("got edges that do not ascend, expected each to be larger than the one before", "edges"))
+            wrong.append(problem("got edges that do not ascend, expected each above the one before", "edges"))
         return agreed(self, wrong)
 
 
@@ -357,8 +357,12 @@ class ArtifactContract(_Part):
             return [f"probabilities have another shape than [{len(want.probabilities)}, {len(self.classes)}]"]
         wrong = []
         for row, (got, expected) in enumerate(zip(probabilities, want.probabilities, strict=True)):
-            worst = max(abs(g - e) if math.isfinite(g) else math.inf for g, e in zip(got, expected, strict=True))
-            if worst > want.tolerance:
+            pairs = list(zip(got, expected, strict=True))
+            lost = next(((g, e) for g, e in pairs if not math.isfinite(g)), None)
+            worst = max(abs(g - e) for g, e in pairs)
+            if lost:
+                wrong.append(f"row {row}: a probability is {lost[0]}, expected {lost[1]:g}")
+            elif worst > want.tolerance:
                 wrong.append(f"row {row}: a probability is off by {worst:.3g}, at most {want.tolerance:g} is allowed")
         return wrong
 

@@ -29,15 +29,15 @@ def parse_duration(text: object) -> timedelta:
 
 
 def format_duration(value: timedelta) -> str:
-    """The shortest form that `parse_duration` reads back to the same value. Raises ValueError if it is negative."""
+    """`"1h30m"`, `"2.5s"`, `"250ms"`: what `parse_duration` reads back to the same value. Raises ValueError below 0."""
     rest = value // timedelta(microseconds=1)
     if rest < 0:
         raise ValueError(f"got {value}, expected a duration that is not negative")
-    parts = []
-    for unit in ("h", "m", "s"):
-        count, rest = divmod(rest, _MICROSECONDS[unit])
-        parts += [f"{count}{unit}"] if count else []
-    parts += [f"{format_decimal(Decimal(rest) / 1000)}ms"] if rest else []
+    hours, rest = divmod(rest, _MICROSECONDS["h"])
+    minutes, rest = divmod(rest, _MICROSECONDS["m"])
+    unit = "s" if rest >= _MICROSECONDS["s"] else "ms"
+    amounts = ((Decimal(hours), "h"), (Decimal(minutes), "m"), (Decimal(rest) / _MICROSECONDS[unit], unit))
+    parts = [f"{format_decimal(amount)}{name}" for amount, name in amounts if amount]
     return "".join(parts) or "0s"
 
 

@@ -206,7 +206,7 @@ class GateSpec(_Strict):
         signal = self.signal or next(implied, None)
         if signal is None:
             raise ValueError(
-                f"is missing: give one of {', '.join(_SIGNALS.values())}, or a name with {', '.join(_SIGNALS)} first"
+                "is missing: give errors, slow or labels, or a name that starts with error-rate, latency or accuracy"
             )
         return signal
 
