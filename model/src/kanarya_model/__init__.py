@@ -1,1 +1,17 @@
-"""Placeholder docstring, replaced with the package."""
+"""Image 2, the serving runtime: a strict, fast V2 (Open Inference Protocol) server for models that carry their own contract.
+
+settings   every setting, once: flags, environment, documentation
+storage    a directory or `s3://` prefix becomes a local directory
+artifact   the directory becomes verified bytes and a contract, or is refused
+loaders    bytes become a predictor, one file per kind
+core       requests become arrays, arrays become answers; knows no HTTP
+edges      front doors: V2 REST
+metrics    what is counted
+server     start, signals, drain
+testing    real artifacts for everybody's tests
+"""
+
+from importlib.metadata import version
+
+VERSION = version("kanarya-model")
+"""Of this distribution."""

@@ -1,0 +1,84 @@
+"""`kanarya-model`: serve an artifact, or check that it could be served.
+
+Exit status: 0 stopped as asked, or checked and right; 2 bad usage, or the artifact is refused (the last line on standard error
+says why); 3 the port is in use.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TextIO
+
+from kanarya_contracts.problems import InvalidInput, KanaryaError
+from kanarya_model import VERSION
+from kanarya_model.settings import arguments, settings
+
+if TYPE_CHECKING:
+    from kanarya_model.core.model import Model
+
+REFUSED = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Returns the exit status."""
+    parsed = _parser().parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("kanarya_model").setLevel(logging.INFO)
+    # A client that speaks no HTTP is told so; the log is not for strangers to fill.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    try:
+        return _check(parsed) if parsed.verb == "check" else _serve(parsed)
+    except KanaryaError as error:
+        _say(f"kanarya-model: {_one_line(error)}", sys.stderr)
+        return getattr(error, "exit_status", REFUSED)
+
+
+def _serve(parsed: argparse.Namespace) -> int:
+    # The settings are checked before anything heavy is imported: a mistyped flag is answered at once.
+    chosen = settings(vars(parsed), os.environ)
+    from kanarya_model.server import serve, write_port  # noqa: PLC0415
+
+    def ready(model: "Model", host: str, port: int) -> None:
+        _say(f"serving {model.name} version {model.version} ({model.digest}) at http://{host}:{port}", sys.stdout)
+        if chosen.port_file:
+            write_port(chosen.port_file, port)
+
+    serve(chosen, ready)
+    return 0
+
+
+def _check(parsed: argparse.Namespace) -> int:
+    chosen = settings(vars(parsed), os.environ)
+    from kanarya_model.server import load  # noqa: PLC0415
+
+    model = load(chosen)
+    rows = len(model.contract.example.labels)
+    about = f"{model.name} ({model.contract.runtime.format}, {model.digest})"
+    _say(f"{about} gives the right answers to its {rows} example rows", sys.stdout)
+    return 0
+
+
+def _say(text: str, stream: TextIO) -> None:
+    print(text, file=stream, flush=True)
+
+
+def _one_line(error: KanaryaError) -> str:
+    if isinstance(error, InvalidInput):
+        return f"{error.source}: {'; '.join(str(problem) for problem in error.problems)}"
+    return " ".join(str(error).split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="kanarya-model", description="Serve a model that carries its own contract.")
+    parser.add_argument("--release", action="version", version=VERSION, help="print this software's version")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    arguments(verbs.add_parser("serve", help="serve the artifact over the V2 protocol"))
+    check = verbs.add_parser("check", help="verify the artifact and ask it its example, without serving")
+    arguments(check)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

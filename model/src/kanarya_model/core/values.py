@@ -1,0 +1,139 @@
+"""Elements of one tensor, as JSON gives them, into an array. Called by `inputs`. Refuses what is not exactly of its datatype.
+
+JSON's types and the protocol's are matched strictly: `true` is no number, `"5.1"` is no number, `5.0` is no integer, `5` is a
+fine FP64. A number that its datatype cannot hold is refused rather than wrapped, cut or turned into infinity.
+"""
+
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kanarya_contracts.datatypes import FLOATS, INTEGER_RANGE, Datatype
+from kanarya_model.core.refusal import Reason, Refusal, shown
+
+Numbers = NDArray[np.float64]
+Words = NDArray[np.object_]
+
+LARGEST_FP32 = float(np.finfo(np.float32).max)
+LARGEST_FP64 = float(np.finfo(np.float64).max)
+_EXACT = 2**53
+"""Every integer up to here is an FP64 of its own."""
+
+_NULL: frozenset[type] = frozenset({type(None)})
+_NUMBER_TYPES: dict[Datatype, frozenset[type]] = {
+    **{datatype: frozenset({int}) for datatype in INTEGER_RANGE},
+    Datatype.FP32: frozenset({int, float}),
+    Datatype.FP64: frozenset({int, float}),
+    Datatype.BOOL: frozenset({bool}),
+}
+_IN_WORDS = {
+    **dict.fromkeys(INTEGER_RANGE, "an integer"),
+    Datatype.FP32: "a number",
+    Datatype.FP64: "a number",
+    Datatype.BOOL: "true or false",
+    Datatype.BYTES: "a string",
+}
+
+
+def flat(data: list[object], shape: tuple[int, ...], where: str) -> list[object]:
+    """The elements in row-major order. `data` is flat, or nested exactly as a two-dimensional `shape` says."""
+    if len(shape) == 2 and data and type(data[0]) is list:
+        return _unnested(data, shape, where)
+    count = shape[0] if len(shape) == 1 else shape[0] * shape[1]
+    if len(data) != count:
+        raise Refusal(Reason.SHAPE, f"{where}.data: got {len(data)} elements, expected {count} for shape {list(shape)}")
+    return data
+
+
+def _unnested(data: list[object], shape: tuple[int, ...], where: str) -> list[object]:
+    rows, width = shape
+    if len(data) != rows:
+        raise Refusal(Reason.SHAPE, f"{where}.data: got {len(data)} rows, expected {rows} for shape {list(shape)}")
+    lists = [row for row in data if type(row) is list and len(row) == width]
+    if len(lists) != rows:
+        index = next(i for i, row in enumerate(data) if type(row) is not list or len(row) != width)
+        message = f"{where}.data[{index}]: got {shown(data[index])}, expected a list of {width} for shape {list(shape)}"
+        raise Refusal(Reason.SHAPE, message)
+    return list(chain.from_iterable(lists))
+
+
+def numbers(elements: list[object], datatype: Datatype, where: str, *, nullable: bool, largest: float) -> Numbers:
+    """Elements as FP64, NaN for null. Every number is finite, at most `largest` in size, and exactly what was sent.
+
+    Raises Refusal with the first element that is not of `datatype`, or null where `nullable` is false.
+    """
+    allowed = _NUMBER_TYPES[datatype]
+    if nullable and datatype in FLOATS:
+        allowed |= _NULL
+    if not allowed.issuperset(map(type, elements)):
+        raise _wrong_type(elements, allowed, datatype, where)
+    if datatype in INTEGER_RANGE:
+        _check_integers(elements, datatype, where)
+    try:
+        array = np.array(elements, np.float64)
+    except OverflowError:  # an integer beyond FP64: JSON's decoder makes none, another caller's could
+        raise Refusal(Reason.VALUE, f"{where}.data: a number is too large for {datatype}") from None
+    check_size(array, min(largest, LARGEST_FP32) if datatype is Datatype.FP32 else largest, where)
+    return array
+
+
+def words(elements: list[object], where: str, *, nullable: bool) -> Words:
+    """Elements as an object array of str, None for null."""
+    text: frozenset[type] = frozenset({str})
+    allowed = text | _NULL if nullable else text
+    if not allowed.issuperset(map(type, elements)):
+        raise _wrong_type(elements, allowed, Datatype.BYTES, where)
+    array = np.empty(len(elements), np.object_)
+    array[:] = elements
+    return array
+
+
+def check_size(array: Numbers, largest: float, where: str) -> None:
+    """Refuse a number larger than `largest`. NaN, which stands for a missing value, passes."""
+    # One pass for the common case: a sum of squares below the bound's square bounds every element. NaN compares false.
+    if np.dot(array, array) <= min(largest, 1e150) ** 2:
+        return
+    wrong = np.flatnonzero(np.abs(array) > largest)
+    if wrong.size:
+        index = int(wrong[0])
+        raise Refusal(
+            Reason.VALUE,
+            f"{where}.data[{index}]: got the number {array[index]:g}, expected at most {largest:g} in size: "
+            "the model computes with, or the datatype holds, no larger",
+        )
+
+
+def check_integral(array: Numbers, datatype: Datatype, name: str) -> None:
+    """Refuse what a column of an integer datatype cannot hold, when it was sent as numbers of another datatype."""
+    low, high = INTEGER_RANGE[datatype]
+    wrong = np.flatnonzero(~np.isnan(array) & ((array != np.floor(array)) | (array < low) | (array > high)))
+    if wrong.size:
+        index = int(wrong[0])
+        message = f"column {name!r}, row {index}: got the number {array[index]:g}, expected an integer from {low} to {high}"
+        raise Refusal(Reason.VALUE, message)
+
+
+def _check_integers(elements: list[object], datatype: Datatype, where: str) -> None:
+    integers: list[int] = elements  # type: ignore[assignment]  # the caller has looked at every type
+    low, high = INTEGER_RANGE[datatype]
+    smallest, greatest = min(integers), max(integers)
+    if smallest < low or greatest > high:
+        index = next(i for i, value in enumerate(integers) if not low <= value <= high)
+        message = f"{where}.data[{index}]: got the number {integers[index]}, expected {low} to {high} for {datatype}"
+        raise Refusal(Reason.VALUE, message)
+    if smallest < -_EXACT or greatest > _EXACT:
+        inexact = next((i for i, value in enumerate(integers) if int(float(value)) != value), None)
+        if inexact is not None:
+            message = f"{where}.data[{inexact}]: got the number {integers[inexact]}, which the model's FP64 cannot hold exactly"
+            raise Refusal(Reason.VALUE, message)
+
+
+def _wrong_type(elements: list[object], allowed: frozenset[type], datatype: Datatype, where: str) -> Refusal:
+    index = next(i for i, element in enumerate(elements) if type(element) not in allowed)
+    got = elements[index]
+    if got is None:
+        message = f"{where}.data[{index}]: got null, and the model accepts no missing value here"
+    else:
+        message = f"{where}.data[{index}]: got {shown(got)}, expected {_IN_WORDS[datatype]} for {datatype}"
+    return Refusal(Reason.SHAPE if isinstance(got, list) else Reason.VALUE, message)

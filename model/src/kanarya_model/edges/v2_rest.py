@@ -1,0 +1,233 @@
+"""V2 (Open Inference Protocol) over REST, as a bare ASGI application. Made by `server`, called by uvicorn.
+
+    GET  /v2  /v2/health/live  /v2/health/ready                     the server
+    GET  /v2/models/{m}[/versions/{v}]  …/ready                     a model
+    POST /v2/models/{m}[/versions/{v}]/infer                        inference
+    POST /v2/models/{m}/feedback                                    labels that came back (ours, not the protocol's)
+    GET  /metrics                                                   for Prometheus
+
+Every path that exists stands in one table, so finding a route is finding a key; everything else is 404 or 405 with a message.
+A client's mistake is 4xx with `{"error"}`, ours or the model's is 500, and what went wrong inside stays in the log. While
+draining, readiness is 503 and every answer asks for another connection.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from time import perf_counter
+
+import orjson
+
+from kanarya_model import VERSION
+from kanarya_model.core.feedback import read_feedback
+from kanarya_model.core.inputs import MATRIX_NAMES, Rows
+from kanarya_model.core.model import Model, Prediction
+from kanarya_model.core.refusal import Reason, Refusal, listed, quoted
+from kanarya_model.edges.http import JSON, ClientLeft, Receive, Reply, Scope, Send, read_json_body, send_reply
+from kanarya_model.edges.v2_json import ResponseWriter, error, read_document, read_request
+from kanarya_model.metrics import CONTENT_TYPE, Counts, Exposition
+
+log = logging.getLogger(__name__)
+
+_STATUS = {Reason.LIMIT: 413, Reason.MEDIA_TYPE: 415}
+_INTERNAL = error("the model or its server failed; the server's log says why")
+_PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
+
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one request may cost."""
+
+    body_bytes: int
+    rows: int
+    inline_rows: int
+    """More rows than this are predicted on a thread, so that the event loop goes on."""
+
+
+class Served:
+    """A model version with what belongs to it here."""
+
+    def __init__(self, model: Model) -> None:
+        contract = model.contract
+        self.model = model
+        self.counts = Counts(
+            model=model.name,
+            version=model.version,
+            digest=model.digest,
+            runtime=contract.runtime.format,
+            classes=contract.classes,
+        )
+        self.writer = ResponseWriter(model=model.name, version=model.version, contract=contract)
+
+
+class V2Rest:
+    """The application. `served` is what it answers for; `threads` runs long predictions."""
+
+    def __init__(self, served: Sequence[Served], *, limits: Limits, threads: Executor) -> None:
+        self._served = served
+        self._limits = limits
+        self._threads = threads
+        self._draining = False
+        self._exposition = Exposition([one.counts for one in served])
+        self._routes = self._all_routes()
+
+    def drain(self) -> None:
+        """Not ready from now on; requests are answered as before, each with `Connection: close`."""
+        self._draining = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        methods = self._routes.get(scope["path"])
+        if methods is None:
+            await self._send(send, Reply(status=404, body=error(self._unknown(scope["path"]))))
+            return
+        handler = methods.get(scope["method"])
+        if handler is None:
+            allowed = ", ".join(methods)
+            message = f"method: got {scope['method']}, expected {allowed} for {scope['path']}"
+            headers = (JSON, (b"allow", allowed.encode()))
+            await self._send(send, Reply(status=405, body=error(message), headers=headers))
+            return
+        await handler(scope, receive, send)
+
+    async def _send(self, send: Send, reply: Reply) -> None:
+        await send_reply(send, reply, close=self._draining)
+
+    # --- routes -------------------------------------------------------------------------------------------------------
+
+    def _all_routes(self) -> dict[str, dict[str, Handler]]:
+        about = {"name": "kanarya-model", "version": VERSION, "extensions": []}
+        routes: dict[str, dict[str, Handler]] = {
+            "/v2": {"GET": self._fixed(about)},
+            "/v2/": {"GET": self._fixed(about)},  # as the published OpenAPI document writes it
+            "/v2/health/live": {"GET": self._fixed({"live": True})},
+            "/v2/health/ready": {"GET": self._readiness({})},
+            "/metrics": {"GET": self._metrics},
+        }
+        for one in self._served:
+            routes |= self._model_routes(one)
+        return routes
+
+    def _model_routes(self, one: Served) -> dict[str, dict[str, Handler]]:
+        name = one.model.name
+        routes: dict[str, dict[str, Handler]] = {}
+        for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{one.model.version}"):
+            routes[path] = {"GET": self._fixed(_metadata(one.model))}
+            routes[f"{path}/ready"] = {"GET": self._readiness({"name": name})}
+            routes[f"{path}/infer"] = {"POST": self._inference(one)}
+        routes[f"/v2/models/{name}/feedback"] = {"POST": self._feedback(one)}
+        return routes
+
+    def _unknown(self, path: str) -> str:
+        stripped = path.rstrip("/")
+        if stripped in self._routes:
+            return f"path: got {quoted(path)}, expected {stripped} without the slash at the end"
+        match path.split("/"):
+            case ["", "v2", "models", name, *rest]:
+                known = [one.model for one in self._served if one.model.name == name]
+                if not known:
+                    return f"model: got {quoted(name)}, expected {listed(tuple(one.model.name for one in self._served))}"
+                if rest[:1] == ["versions"] and len(rest) > 1 and all(model.version != rest[1] for model in known):
+                    served = listed(tuple(model.version for model in known))
+                    return f"version: got {quoted(rest[1])} of model {quoted(name)}, expected {served}"
+        return f"path: got {quoted(path)}, which is not served here; GET /v2 and /v2/models/{{name}} are where to start"
+
+    # --- small answers ------------------------------------------------------------------------------------------------
+
+    def _fixed(self, document: object) -> Handler:
+        reply = Reply(status=200, body=orjson.dumps(document))
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+            await self._send(send, reply)
+
+        return answer
+
+    def _readiness(self, document: dict[str, object]) -> Handler:
+        yes = Reply(status=200, body=orjson.dumps({**document, "ready": True}))
+        no = Reply(status=503, body=orjson.dumps({**document, "ready": False}))
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+            await self._send(send, no if self._draining else yes)
+
+        return answer
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        headers = ((b"content-type", CONTENT_TYPE.encode()),)
+        await self._send(send, Reply(status=200, body=self._exposition.text(), headers=headers))
+
+    # --- inference ----------------------------------------------------------------------------------------------------
+
+    def _inference(self, one: Served) -> Handler:
+        async def infer(scope: Scope, receive: Receive, send: Send) -> None:
+            began = perf_counter()
+            counts = one.counts
+            counts.in_flight += 1
+            try:
+                body = await read_json_body(scope, receive, self._limits.body_bytes)
+                request = read_request(body)
+                if request.outputs is not None:
+                    one.writer.check(request.outputs)
+                prediction = await self._predict(one.model, one.model.inputs.rows(request.tensors))
+                await self._send(send, Reply(status=200, body=one.writer.write(request, prediction)))
+                counts.succeeded(perf_counter() - began, prediction.labels.tolist())
+            except Refusal as refusal:
+                await self._refuse(send, refusal, counts, inference=True)
+            except ClientLeft:
+                log.debug("a client left before its request was complete")
+            except Exception:
+                log.exception("inference failed")
+                counts.failed()
+                await self._send(send, Reply(status=500, body=_INTERNAL))
+            finally:
+                counts.in_flight -= 1
+
+        return infer
+
+    async def _predict(self, model: Model, rows: Rows) -> Prediction:
+        if rows.count <= self._limits.inline_rows:
+            return model.predict(rows)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, model.predict, rows)
+
+    async def _refuse(self, send: Send, refusal: Refusal, counts: Counts, *, inference: bool) -> None:
+        status = _STATUS.get(refusal.reason, 400)
+        counts.refused(status, refusal.reason, inference=inference)
+        await self._send(send, Reply(status=status, body=error(str(refusal))))
+
+    # --- feedback -----------------------------------------------------------------------------------------------------
+
+    def _feedback(self, one: Served) -> Handler:
+        model, counts = one.model, one.counts
+
+        async def feedback(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                document = read_document(await read_json_body(scope, receive, self._limits.body_bytes))
+                classes = model.contract.classes
+                report = read_feedback(document, version=model.version, classes=classes, most_rows=self._limits.rows)
+                counts.came_back(report)
+            except Refusal as refusal:
+                await self._refuse(send, refusal, counts, inference=False)
+            except ClientLeft:
+                log.debug("a client left before its feedback was complete")
+            else:
+                await self._send(send, Reply(status=200, body=orjson.dumps({"counted": report.right + report.wrong})))
+
+        return feedback
+
+
+def _metadata(model: Model) -> dict[str, object]:
+    contract = model.contract
+    properties = {"digest": model.digest, "format": contract.runtime.format, "classes": ",".join(contract.classes)}
+    if model.inputs.takes_matrix:
+        properties["matrix"] = MATRIX_NAMES[0]
+    return {
+        "name": model.name,
+        "versions": [model.version],
+        "platform": _PLATFORMS[contract.runtime.format],
+        "inputs": [{"name": column.name, "datatype": column.datatype.value, "shape": [-1]} for column in contract.inputs],
+        "outputs": [{"name": out.name, "datatype": out.datatype.value, "shape": list(out.shape)} for out in contract.outputs],
+        "properties": properties,
+    }

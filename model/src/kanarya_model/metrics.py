@@ -1,0 +1,125 @@
+"""What is counted, and how it is written for Prometheus. Edges count; `/metrics` calls `exposition`.
+
+On the path of a request a count is an addition to an int; names, labels and text are made when somebody scrapes. Series that
+a gate or an alert reads are there from the start with zero, so that "nothing happened" and "nobody counts" look different.
+Every label value is bounded: codes and reasons are fixed words, classes are the contract's, versions in feedback are limited.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from kanarya_contracts import metrics as names
+from kanarya_model.core.feedback import Feedback
+from kanarya_model.core.refusal import Reason, Refusal, listed
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+MOST_FEEDBACK_VERSIONS = 32
+"""Different versions that one process counts feedback for."""
+
+_OWN = (names.MODEL, names.VERSION)
+
+
+class Counts:
+    """The counters of one model version in this process. Used from the event loop alone."""
+
+    def __init__(self, *, model: str, version: str, digest: str, runtime: str, classes: Sequence[str]) -> None:
+        self.own = (model, version)
+        self.info = (digest, runtime)
+        self.in_flight = 0
+        self.codes = {200: 0, 500: 0}
+        self.buckets = [0] * (len(names.DURATION_BUCKETS) + 1)
+        """Successes by duration, not cumulative; the last is above every bound."""
+        self.seconds = 0.0
+        self.rejected = dict.fromkeys(Reason, 0)
+        self.predictions = dict.fromkeys(classes, 0)
+        self.feedback = {version: [0, 0]}
+        """Version → right, wrong."""
+
+    def succeeded(self, seconds: float, labels: Iterable[object]) -> None:
+        """An answer with predictions went out, `seconds` after its request came in."""
+        self.codes[200] += 1
+        self.seconds += seconds
+        self.buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
+        for label in labels:
+            self.predictions[str(label)] += 1
+
+    def refused(self, code: int, reason: Reason, *, inference: bool) -> None:
+        """The client was told of its mistake. Only an inference request is counted among the requests."""
+        if inference:
+            self.codes[code] = self.codes.get(code, 0) + 1
+        self.rejected[reason] += 1
+
+    def failed(self) -> None:
+        """The model or this server failed."""
+        self.codes[500] += 1
+
+    def came_back(self, feedback: Feedback) -> None:
+        """Labels came back. Raises Refusal for one version too many."""
+        if feedback.version not in self.feedback and len(self.feedback) >= MOST_FEEDBACK_VERSIONS:
+            known = listed(tuple(self.feedback), MOST_FEEDBACK_VERSIONS)
+            message = (
+                f"model_version: this server counts feedback for {MOST_FEEDBACK_VERSIONS} versions at most, and has {known}"
+            )
+            raise Refusal(Reason.VERSION, message)
+        counts = self.feedback.setdefault(feedback.version, [0, 0])
+        counts[0] += feedback.right
+        counts[1] += feedback.wrong
+
+
+class Exposition:
+    """The text that Prometheus scrapes."""
+
+    def __init__(self, counts: Sequence[Counts]) -> None:
+        self._counts = counts
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """Every series, as they are now."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """For prometheus_client: a family a name, with the samples of every model version."""
+        yield from _request_families(self._counts)
+        yield from _model_families(self._counts)
+
+
+def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
+    requests = CounterMetricFamily(names.REQUESTS, "Inference requests answered, by HTTP status.", labels=(*_OWN, names.CODE))
+    duration = HistogramMetricFamily(names.DURATION, "Seconds from request to answer, successes only.", labels=_OWN)
+    rejected = CounterMetricFamily(names.REJECTED, "Requests answered 4xx, by what was wrong.", labels=(*_OWN, names.REASON))
+    in_flight = GaugeMetricFamily(names.IN_FLIGHT, "Inference requests being answered.", labels=_OWN)
+    for counts in all_counts:
+        for code, count in sorted(counts.codes.items()):
+            requests.add_metric((*counts.own, str(code)), count)
+        duration.add_metric(counts.own, _cumulative(counts.buckets), counts.seconds)
+        for reason, count in counts.rejected.items():
+            rejected.add_metric((*counts.own, reason.value), count)
+        in_flight.add_metric(counts.own, counts.in_flight)
+    return requests, duration, rejected, in_flight
+
+
+def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
+    predictions = CounterMetricFamily(names.PREDICTIONS, "Rows answered, by class.", labels=(*_OWN, names.CLASS))
+    feedback = CounterMetricFamily(names.FEEDBACK, "Labels that came back, by outcome.", labels=(*_OWN, names.OUTCOME))
+    info = GaugeMetricFamily(names.INFO, "What is served; always 1.", labels=(*_OWN, "digest", "format"))
+    for counts in all_counts:
+        for name, count in counts.predictions.items():
+            predictions.add_metric((*counts.own, name), count)
+        for version, (right, wrong) in counts.feedback.items():
+            feedback.add_metric((counts.own[0], version, "right"), right)
+            feedback.add_metric((counts.own[0], version, "wrong"), wrong)
+        info.add_metric((*counts.own, *counts.info), 1)
+    return predictions, feedback, info
+
+
+def _cumulative(buckets: Sequence[int]) -> list[tuple[str, float]]:
+    bounds = [*(str(bound) for bound in names.DURATION_BUCKETS), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(buckets)), strict=True))

@@ -1,0 +1,161 @@
+"""One process: an artifact in, HTTP out, until it is told to stop. Called by `__main__`.
+
+Start: take the port, fetch, verify, load, answer the artifact's own example, and only then listen, so that a server that can be
+reached is a server that is right. Stop (SIGTERM): not ready at once, go on answering for `drain_seconds` while gateways look
+elsewhere, close the door, finish what is in flight, leave with 0. Ctrl-C drains for no time; a second signal ends it there.
+"""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import uvicorn
+
+from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem
+from kanarya_model import artifact, loaders, storage
+from kanarya_model.core.model import Model
+from kanarya_model.edges.protocol import limited
+from kanarya_model.edges.v2_rest import Limits, Served, V2Rest
+from kanarya_model.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_LINGER_SECONDS = 0.1
+"""Between closing the door and closing idle connections: a request that was on its way in still gets its answer."""
+
+
+class PortInUse(KanaryaError):
+    """Somebody else listens there."""
+
+    exit_status = 3
+
+
+def load(settings: Settings) -> Model:
+    """The model, verified, loaded and right about its own example. Raises KanaryaError with every reason against it."""
+    with storage.local(settings.dir) as directory:
+        found = artifact.read(directory, digest=settings.digest)
+        predictor = loaders.load(found, threads=settings.onnx_threads)
+    model = Model(
+        contract=found.contract,
+        predictor=predictor,
+        name=settings.name or found.contract.model,
+        version=settings.version or found.digest.removeprefix("sha256:")[:12],
+        digest=found.digest,
+        most_rows=settings.most_rows,
+    )
+    wrong = model.example_problems()
+    if wrong:
+        raise InvalidInput(f"{settings.dir}: example", [Problem(path=(), message=message) for message in wrong])
+    return model
+
+
+def serve(settings: Settings, ready: Callable[[Model, str, int], None]) -> None:
+    """Serve until a signal says stop. `ready` is told the model, host and port once it listens.
+
+    Raises PortInUse, or KanaryaError for an artifact that is refused.
+    """
+    listener = _take_port(settings.host, settings.port)
+    with listener, ThreadPoolExecutor(settings.predict_threads, thread_name_prefix="predict") as threads:
+        model = load(settings)
+        limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, inline_rows=settings.inline_rows)
+        application = V2Rest([Served(model)], limits=limits, threads=threads)
+        server = _Server(application, settings, lambda port: ready(model, settings.host, port))
+        try:
+            server.run(sockets=[listener])
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _port_in_use(settings.host, settings.port) from None
+            raise
+
+
+def _take_port(host: str, port: int) -> socket.socket:
+    """A bound socket that does not listen yet."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise KanaryaError(f"--host: got {host!r}, expected an address of this machine ({error.strerror})") from None
+    listener = socket.socket(family, kind, protocol)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise _port_in_use(host, port) from None
+        raise KanaryaError(f"{host}:{port} cannot be listened on: {error.strerror}") from None
+    return listener
+
+
+def _port_in_use(host: str, port: int) -> PortInUse:
+    return PortInUse(f"port {port} on {host} is in use; give another with --port, or --port 0 for any free one")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with a drain before its stop."""
+
+    def __init__(self, application: V2Rest, settings: Settings, listening: Callable[[int], None]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application,
+                interface="asgi3",
+                http=limited(settings.most_head_bytes),
+                loop="uvloop",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=2048,
+                timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # goes to loop.call_later
+                timeout_graceful_shutdown=settings.grace_seconds,  # type: ignore[arg-type]  # goes to asyncio.wait_for
+            )
+        )
+        self._application = application
+        self._drain_seconds = settings.drain_seconds
+        self._listening = listening
+        self._stopping = False
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Ours, not uvicorn's: it would stop at once, and raise the signal again at the end."""
+        loop = asyncio.get_running_loop()
+        for number, seconds in ((signal.SIGTERM, self._drain_seconds), (signal.SIGINT, 0.0)):
+            loop.add_signal_handler(number, self._stop, seconds)
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        assert sockets is not None  # noqa: S101 (`serve` gives one)
+        self._listening(sockets[0].getsockname()[1])
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close the door, wait a moment for who is already inside, then as uvicorn does."""
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_LINGER_SECONDS)
+        await super().shutdown(sockets)
+
+    def _stop(self, drain_seconds: float) -> None:
+        if self._stopping:
+            self.should_exit = self.force_exit = True
+            return
+        self._stopping = True
+        log.info("stopping: not ready from now on, answering for %g s more", drain_seconds)
+        self._application.drain()
+        asyncio.get_running_loop().call_later(drain_seconds, setattr, self, "should_exit", True)
+
+
+def write_port(path: str, port: int) -> None:
+    """The port as text, in one piece: who waits for the file never reads half of it."""
+    target = Path(path)
+    draft = target.with_name(f".{target.name}.draft")
+    draft.write_text(f"{port}\n", encoding="ascii")
+    draft.replace(target)

@@ -1,0 +1,107 @@
+"""Every setting of the server, once: its flag, its environment variable, its default and what it does.
+
+`--drain-seconds 5` and `KANARYA_MODEL_DRAIN_SECONDS=5` are the same; the flag wins. All problems are reported at once.
+"""
+
+import argparse
+import re
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any
+
+from kanarya_contracts.problems import InvalidInput, Problem
+
+PREFIX = "KANARYA_MODEL_"
+"""Of every environment variable. DIR's is KANARYA_MODEL_DIR."""
+
+
+def _setting(default: Any, meaning: str, *, kind: type = str, pattern: str = "", low: float = 0, high: float = 1e15) -> Any:
+    metadata = {"help": meaning, "kind": kind, "pattern": pattern, "low": low, "high": high}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What `kanarya-model serve` is told."""
+
+    dir: str = _setting("", "the artifact: a directory or s3://bucket/prefix", pattern=r".+")
+    name: str | None = _setting(
+        None, "model's name in paths and metrics; by default the contract's", pattern=r"[^/\x00-\x1f?#]{1,256}"
+    )
+    version: str | None = _setting(
+        None, "registry version that is served; by default 12 digits of the artifact's digest", pattern=r"[0-9a-zA-Z._-]{1,64}"
+    )
+    digest: str | None = _setting(None, "refuse an artifact whose kanarya.json has another", pattern=r"sha256:[0-9a-f]{64}")
+    host: str = _setting("127.0.0.1", "address to listen on", pattern=r".+")
+    port: int = _setting(8080, "port to listen on; 0 takes any free one", kind=int, high=65535)
+    port_file: str | None = _setting(None, "file to write the port to, once the server is ready", pattern=r".+")
+    drain_seconds: float = _setting(0.5, "after SIGTERM: not ready, but answering, for so long", kind=float, high=3600)
+    grace_seconds: float = _setting(30.0, "after draining: time for requests in flight to end", kind=float, high=3600)
+    keep_alive_seconds: float = _setting(
+        75.0, "an idle connection is closed after this; longer than a proxy's own limit", kind=float, low=1, high=3600
+    )
+    most_body_bytes: int = _setting(16 << 20, "largest request body; more is 413", kind=int, low=1)
+    most_head_bytes: int = _setting(32 << 10, "largest request line with headers; more is 431", kind=int, low=256)
+    most_rows: int = _setting(65_536, "most rows in a request; more is 413", kind=int, low=1)
+    inline_rows: int = _setting(256, "more rows than this are predicted on a thread of their own", kind=int)
+    predict_threads: int = _setting(1, "threads for such predictions", kind=int, low=1, high=1024)
+    onnx_threads: int = _setting(1, "threads of ONNX Runtime within one prediction", kind=int, low=1, high=1024)
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add DIR and a flag for every other setting."""
+    for setting in fields(Settings):
+        about = f"{setting.metadata['help']} [env {_variable(setting)}]"
+        if setting.name == "dir":
+            parser.add_argument("dir", nargs="?", metavar="DIR", help=about)
+        else:
+            if setting.default is not None:
+                about += f" (default {setting.default})"
+            parser.add_argument(f"--{_flag(setting)}", metavar=setting.metadata["kind"].__name__.upper(), help=about)
+
+
+def settings(given: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+    """From parsed arguments (None where absent) and the environment. Raises InvalidInput with every problem."""
+    values: dict[str, Any] = {}
+    wrong: list[Problem] = []
+    for setting in fields(Settings):
+        text, where = given.get(setting.name), f"--{_flag(setting)}" if setting.name != "dir" else "DIR"
+        if text is None:
+            text, where = environment.get(_variable(setting)), _variable(setting)
+        if text is None:
+            if setting.name == "dir":
+                wrong.append(Problem(path=(), message="DIR: is missing; give the artifact's directory or s3://bucket/prefix"))
+            continue
+        try:
+            values[setting.name] = _value(setting, text)
+        except ValueError as error:
+            wrong.append(Problem(path=(), message=f"{where}: got {text!r}, expected {error}"))
+    if wrong:
+        raise InvalidInput("settings", wrong)
+    return Settings(**values)
+
+
+def _value(setting: Field[Any], text: str) -> Any:
+    """The setting's value. Raises ValueError that says what was expected."""
+    about = setting.metadata
+    kind, low, high = about["kind"], about["low"], about["high"]
+    if kind is str:
+        if not re.fullmatch(about["pattern"], text):
+            raise ValueError(f"{about['help']} (matching {about['pattern']})")
+        return text
+    wanted = f"{'an integer' if kind is int else 'a number'} from {low:g} to {high:g}"
+    try:
+        value = kind(text)
+    except ValueError:
+        raise ValueError(wanted) from None
+    if not low <= value <= high:
+        raise ValueError(wanted)
+    return value
+
+
+def _flag(setting: Field[Any]) -> str:
+    return setting.name.replace("_", "-")
+
+
+def _variable(setting: Field[Any]) -> str:
+    return PREFIX + setting.name.upper()
