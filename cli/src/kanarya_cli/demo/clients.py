@@ -83,9 +83,11 @@ class _Connection:
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             self._http.close()
-            return self._fail(f"{type(error).__name__}: {error}")
+            self._fail(f"{type(error).__name__}: {error}")
+            return None
         if response.status != http.HTTPStatus.OK:
-            return self._fail(f"{response.status}: {content[:200].decode(errors='replace')}")
+            self._fail(f"{response.status}: {content[:200].decode(errors='replace')}")
+            return None
         document: dict[str, object] = json.loads(content)
         return document
 
@@ -151,6 +153,11 @@ class _Sender(threading.Thread):
                 self._tally.labels += len(owed)
 
 
+def _stop_at_end_of_input(stop: threading.Event) -> None:
+    sys.stdin.read()
+    stop.set()
+
+
 def send(url: str, model: str, rows: Sequence[Mapping[str, str]], target: str, rate: float) -> None:
     """Send until standard input closes."""
     inputs = v2.Client(url, model).inputs()
@@ -161,7 +168,7 @@ def send(url: str, model: str, rows: Sequence[Mapping[str, str]], target: str, r
                 first=number, every=CONNECTIONS / rate, tally=tally, stop=stop)
         for number in range(CONNECTIONS)
     ]  # fmt: skip
-    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    threading.Thread(target=_stop_at_end_of_input, args=[stop], daemon=True).start()
     for sender in senders:
         sender.start()
     while not stop.wait(0.25):
