@@ -6,15 +6,19 @@ Every text is a function of the code alone, so two machines make the same bytes.
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import commands
 import documents
 import models
 import words
 
+import kanarya_model.__main__
+import kanarya_model.settings
 from kanarya_contracts import artifact, metrics, names, rollout
 from kanarya_contracts.testing import contract_document, rollout_document
+from kanarya_training_job import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,37 +33,52 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/modelrollout.md": lambda: models.page(
         "ModelRollout", rollout.ModelRollout, rollout, example=documents.as_yaml(rollout_document())
     ),
+    "docs/reference/training.md": lambda: models.page("Training configuration", settings.Settings, settings),
+    "docs/reference/kanarya-model.md": lambda: commands.flags_page(
+        "The model server",
+        "kanarya-model serve",
+        kanarya_model.settings.arguments,
+        kanarya_model.__main__,
+        kanarya_model.settings,
+    ),
     "docs/reference/metrics.md": lambda: words.metrics_page(metrics),
     "docs/reference/names.md": lambda: words.names_page(names),
 }
 
 
-def stale(texts: Mapping[str, str]) -> Iterator[str]:
-    """A unified diff for each file that is not what it would be."""
-    for name, text in texts.items():
-        path = ROOT / name
-        there = path.read_text(encoding="utf-8") if path.exists() else ""
-        if there != text:
-            yield "".join(difflib.unified_diff(there.splitlines(True), text.splitlines(True), name, f"{name} (generated)"))
+def diff(name: str, text: str) -> str:
+    """A unified diff from what is there to what would be written; empty when they are the same."""
+    path = ROOT / name
+    there = path.read_text(encoding="utf-8") if path.exists() else ""
+    lines = difflib.unified_diff(there.splitlines(keepends=True), text.splitlines(keepends=True), name, f"{name} (generated)")
+    return "".join(lines)
 
 
-def main() -> int:
-    """0 when the files are what they should be."""
-    parser = argparse.ArgumentParser(prog="generate", description="Write the files that are made from code.")
-    parser.add_argument("--verify", action="store_true", help="write nothing; fail if a file is out of date")
-    verify: bool = parser.parse_args().verify
-    texts = {name: make() for name, make in FILES.items()}
-    if verify:
-        diffs = list(stale(texts))
-        sys.stdout.writelines(diffs)
-        if diffs:
-            sys.stderr.write(f"{len(diffs)} generated files are out of date: run `make generate`\n")
-        return 1 if diffs else 0
-    for name, text in texts.items():
+def verify() -> int:
+    """Write nothing; 1 and the differences if a file is out of date."""
+    diffs = {name: diff(name, make()) for name, make in FILES.items()}
+    stale = [name for name, lines in diffs.items() if lines]
+    if not stale:
+        return 0
+    sys.stdout.writelines(diffs.values())
+    sys.stderr.write(f"out of date: {', '.join(stale)}; run `make generate`\n")
+    return 1
+
+
+def write() -> int:
+    """Write every file, or none if one cannot be made."""
+    for name, text in {name: make() for name, make in FILES.items()}.items():
         path = ROOT / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return 0
+
+
+def main() -> int:
+    """Run the command. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="generate", description="Write the files that are made from code.")
+    parser.add_argument("--verify", action="store_true", help="write nothing; fail if a file is out of date")
+    return verify() if parser.parse_args().verify else write()
 
 
 if __name__ == "__main__":

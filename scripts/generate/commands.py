@@ -2,7 +2,8 @@
 
 import argparse
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import documents
 import typer
@@ -43,22 +44,13 @@ def _parameters(command: Command, context: typer.Context) -> str:
     return documents.table(["Argument or option", "Meaning"], rows) if rows else ""
 
 
-def argparse_page(title: str, parser: argparse.ArgumentParser) -> str:
-    """An argparse parser with its subcommands."""
-    return documents.page(title, *_argparse_sections(parser))
-
-
-def _argparse_sections(parser: argparse.ArgumentParser) -> Iterator[str]:
-    children: list[argparse.ArgumentParser] = []
+def flags_page(title: str, prog: str, add_arguments: Callable[[argparse.ArgumentParser], None], *modules: ModuleType) -> str:
+    """What modules say about themselves, and the arguments that a command takes."""
+    parser = argparse.ArgumentParser(prog=prog, add_help=False)
+    add_arguments(parser)
     rows = []
     for action in parser._actions:  # noqa: SLF001 (argparse has no public list of what it knows)
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            children += dict.fromkeys(action.choices.values())
-        elif action.help != argparse.SUPPRESS:
-            names = ", ".join(action.option_strings) or str(action.metavar or action.dest)
-            default = "" if action.default in (None, argparse.SUPPRESS, False) else f" Default: `{action.default}`."
-            rows.append([documents.code(names), documents.one_line(f"{action.help or ''}") + default])
+        name = f"{action.option_strings[0]} {action.metavar}" if action.option_strings else str(action.metavar)
+        rows.append([documents.code(name), documents.one_line(action.help or "")])
     table = documents.table(["Argument or option", "Meaning"], rows)
-    yield "\n\n".join(filter(None, [f"## {parser.prog}", inspect.cleandoc(parser.description or ""), table]))
-    for child in children:
-        yield from _argparse_sections(child)
+    return documents.page(title, *(inspect.getdoc(module) or "" for module in modules), f"## {prog}", table)

@@ -106,7 +106,8 @@ def _default(field: Schema) -> str:
     """The default as a document would write it; that of a nested model stands in the model's own table."""
     value = field.get("default")
     text = json.dumps(value, ensure_ascii=False)
-    return documents.code(text) if value not in (None, {}, []) and len(text) <= _LONGEST_DEFAULT else ""
+    shown = value is not None and not isinstance(value, Mapping) and len(text) <= _LONGEST_DEFAULT
+    return documents.code(text) if shown else ""
 
 
 def _type(field: Schema) -> str:

@@ -10,7 +10,6 @@ Every other package imports this one; this one imports the standard library and 
     rollout    the `ModelRollout` resource, spec and status
     serving    the part of KServe's `InferenceService` that Kanarya reads
     quantities durations and decimal strings as Kubernetes writes them
-    skops_types which types a skops file may hold
     problems   errors that name the field, the value and what was expected, all at once
     skops_types  which types a skops file may hold
     testing    valid contracts and rollouts, for everybody's tests

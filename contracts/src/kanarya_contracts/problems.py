@@ -77,18 +77,25 @@ LineOf = Callable[[Path], int | None]
 """The line in the file on which a path stands, if it is there."""
 
 
-def validated(model: type[Model], document: object, *, source: str, line_of: LineOf = lambda _: None) -> Model:
+def validated(
+    model: type[Model],
+    document: object,
+    *,
+    source: str,
+    line_of: LineOf = lambda _: None,
+    context: Mapping[str, object] | None = None,
+) -> Model:
     """Parsed YAML or JSON as a model, read as strictly as the API server would. Raises InvalidInput with every problem.
 
     `"5"`, `5.0` and `true` are no whole numbers here, and `set_weight` is not `setWeight`: what local mode takes, a cluster
-    takes. `source` names the document in the error.
+    takes. `source` names the document in the error; `context` is handed to the model's validators.
     """
     try:
         content = json.dumps(document, default=str)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInput(source, [Problem(path=(), message=f"cannot be written as JSON: {error}")]) from None
     try:
-        return model.model_validate_json(content, strict=True, by_alias=True, by_name=False)
+        return model.model_validate_json(content, strict=True, context=context, by_alias=True, by_name=False)
     except ValidationError as error:
         raise from_validation(source, error, line_of, document=json.loads(content)) from None
 

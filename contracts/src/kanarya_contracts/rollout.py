@@ -403,6 +403,8 @@ class Ledger(_Strict):
     """The bound that `slow` means in this rollout, pinned at its start, as a duration."""
     first_traffic_at: datetime | None = None
     """When the candidate's first request was counted."""
+    let_go_at: datetime | None = None
+    """When the gateway was first seen to send `retiring` nothing."""
 
 
 class ModelRolloutStatus(_Strict):
