@@ -16,6 +16,7 @@ import words
 
 import kanarya_model.__main__
 import kanarya_model.settings
+from kanarya_cli.app import app
 from kanarya_contracts import artifact, metrics, names, rollout
 from kanarya_contracts.testing import contract_document, rollout_document
 from kanarya_training_job import settings
@@ -41,6 +42,7 @@ FILES: Mapping[str, Callable[[], str]] = {
         kanarya_model.__main__,
         kanarya_model.settings,
     ),
+    "docs/reference/cli.md": lambda: commands.typer_page(app),
     "docs/reference/metrics.md": lambda: words.metrics_page(metrics),
     "docs/reference/names.md": lambda: words.names_page(names),
 }

@@ -19,7 +19,7 @@ def typer_page(app: typer.Typer) -> str:
 
 
 def _sections(command: Command, name: str) -> Iterator[str]:
-    context = typer.Context(command, info_name=name)
+    context = typer.Context(command, info_name=name, **command.context_settings)
     yield "\n\n".join(
         filter(
             None,
@@ -39,7 +39,7 @@ def _sections(command: Command, name: str) -> Iterator[str]:
 
 
 def _parameters(command: Command, context: typer.Context) -> str:
-    records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
+    records = [parameter.get_help_record(context) for parameter in command.get_params(context) if parameter.name != "help"]
     rows = [[documents.code(head), documents.one_line(text)] for head, text in filter(None, records)]
     return documents.table(["Argument or option", "Meaning"], rows) if rows else ""
 
