@@ -135,6 +135,21 @@ class Runtime(_Part):
     parity: Parity | None = None
     """Measured for ONNX; for skops, what was measured when the conversion was refused, if it got that far."""
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        wrong = []
+        if (self.format == "onnx") != (self.reason is None):
+            state = "is missing" if self.reason is None else f"got {self.reason!r}"
+            wrong.append(problem(f"{state} with format {self.format}, expected a reason for skops and none for onnx", "reason"))
+        parity = self.parity if self.format == "onnx" else None
+        if parity and (parity.labels_different or parity.probability_difference > parity.tolerance):
+            wrong.append(
+                problem(
+                    "got a difference that forbids onnx, expected equal labels and probabilities within tolerance", "parity"
+                )
+            )
+        return agreed(self, wrong)
+
 
 class NumericHistogram(_Part):
     """Counts of training rows between edges; the first and last bin also take what lies outside."""

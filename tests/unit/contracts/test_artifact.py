@@ -12,6 +12,7 @@ from kanarya_contracts.problems import InvalidInput
 from kanarya_contracts.testing import FILES, changed, contract, contract_document, file_digests, without
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
+FORBIDDEN = "got a difference that forbids onnx, expected equal labels and probabilities within tolerance"
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
@@ -97,6 +98,18 @@ def test_the_digest_of_an_artifact_is_the_sha256_of_its_contract() -> None:
         ("schema_version", "v2", "schema_version: is not a known field"),
         ("runtime.file", "pickle.pkl", "runtime.file: got 'pickle.pkl', expected one of files"),
         ("runtime.format", "pickle", "runtime.format: got 'pickle', expected 'onnx' or 'skops'"),
+        (
+            "runtime.format",
+            "skops",
+            "runtime.reason: is missing with format skops, expected a reason for skops and none for onnx",
+        ),
+        (
+            "runtime.reason",
+            "slow",
+            "runtime.reason: got 'slow' with format onnx, expected a reason for skops and none for onnx",
+        ),
+        ("runtime.parity.labelsDifferent", 1, f"runtime.parity: {FORBIDDEN}"),
+        ("runtime.parity.probabilityDifference", 0.5, f"runtime.parity: {FORBIDDEN}"),
         ("reference.rows", 0, "reference.rows: got 0, expected 1 or more"),
         (
             "reference.features.petal_length.counts",
@@ -135,6 +148,13 @@ def test_the_digest_of_an_artifact_is_the_sha256_of_its_contract() -> None:
 )
 def test_a_contract_that_contradicts_itself_is_refused_at_the_field(path: str, value: object, expected: str) -> None:
     assert said(changed(contract_document(), path, value)) == [expected]
+
+
+def test_a_skops_artifact_keeps_the_difference_that_forbade_onnx() -> None:
+    parity = {"rows": 30, "labelsDifferent": 2, "probabilityDifference": 0.5, "tolerance": 1e-5}
+    runtime = {"format": "skops", "file": "model.onnx", "reason": "2 of 30 labels differ", "parity": parity}
+    content = json.dumps(changed(contract_document(), "runtime", runtime)).encode()
+    assert parse(content).runtime.parity is not None
 
 
 def test_an_example_with_other_columns_is_refused_with_those_there_are() -> None:
