@@ -1,0 +1,224 @@
+"""What Envoy's files say: bootstrap, clusters, routes. Pure. Called by `stack` (bootstrap) and `traffic` (the other two).
+
+Envoy watches the two discovery files and takes a new one when it is renamed into place. A cluster is one model server; a
+route configuration splits each model's requests over its clusters by weight. Reads Envoy's own account of both back.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CLUSTERS_FILE = "clusters.json"
+ROUTES_FILE = "routes.json"
+ROUTES_NAME = "kanarya"
+VERSION_HEADER = "x-kanarya-version"
+"""On every answer of a model server: the version whose server gave it."""
+
+UPSTREAM_IDLE = "30s"
+"""Kept connections end here before the model server, which waits 75 s, can end them under a request."""
+REQUEST_TIMEOUT = "60s"
+"""For the whole answer. Local mode's, like the next; a Gateway has its own."""
+CONNECT_TIMEOUT = "1s"
+UNLIMITED = 1_000_000
+"""Envoy's circuit breakers open at 1024 otherwise, and would fail requests that the model did not."""
+
+_TYPE = "type.googleapis.com/"
+_MANAGER = f"{_TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
+_ROUTER = f"{_TYPE}envoy.extensions.filters.http.router.v3.Router"
+_PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+_CLUSTER = f"{_TYPE}envoy.config.cluster.v3.Cluster"
+_ROUTES = f"{_TYPE}envoy.config.route.v3.RouteConfiguration"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """One model's share of the gateway."""
+
+    model: str
+    """As in the URL."""
+    hostnames: tuple[str, ...] = ()
+    """Hosts that are this model's alone. Every model answers on any other host, under its own path."""
+    weights: Mapping[str, int] = field(default_factory=dict)
+    """Version → percent; they sum to 100, or there is none yet."""
+
+
+def bootstrap(*, host: str, gateway_port: int, admin_port: int, directory: str) -> dict[str, object]:
+    """Envoy's own configuration. `directory` holds the discovery files and is watched."""
+    manager = {
+        "@type": _MANAGER,
+        "stat_prefix": "gateway",
+        "codec_type": "AUTO",
+        "rds": {"route_config_name": ROUTES_NAME, "config_source": _watched(directory, ROUTES_FILE)},
+        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
+        # What Envoy itself answers has the protocol's error document, like what the model server answers.
+        "local_reply_config": {"body_format": {"json_format": {"error": "%LOCAL_REPLY_BODY%"}}},
+        "stream_idle_timeout": REQUEST_TIMEOUT,
+    }
+    listener = {
+        "name": "gateway",
+        "address": _address(host, gateway_port),
+        # Else a second Envoy could listen on the same port and take half of the connections.
+        "enable_reuse_port": False,
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]},
+        ],
+    }
+    return {
+        "node": {"id": "kanarya-local", "cluster": "kanarya-local"},
+        "admin": {"address": _address(host, admin_port)},
+        "dynamic_resources": {"cds_config": _watched(directory, CLUSTERS_FILE)},
+        "static_resources": {"listeners": [listener]},
+    }
+
+
+def clusters(backends: Mapping[str, Mapping[str, int]], host: str) -> dict[str, object]:
+    """The clusters file: model → version → port."""
+    resources = [
+        _cluster(cluster_name(model, version), host, port)
+        for model, ports in sorted(backends.items())
+        for version, port in sorted(ports.items())
+    ]
+    return {"version_info": _digest(resources), "resources": resources}
+
+
+def routes(splits: Sequence[Split]) -> dict[str, object]:
+    """The routes file. Its version names the weights in it, so that `weights_in_force` knows it for ours."""
+    ordered = sorted(splits, key=lambda split: split.model)
+    own = [
+        {
+            "name": split.model,
+            "domains": [name for host in split.hostnames for name in (host, f"{host}:*")],
+            "routes": [_route({"prefix": "/"}, split)],
+        }
+        for split in ordered
+        if split.hostnames
+    ]
+    shared = {"name": "any-host", "domains": ["*"], "routes": _shared_routes(ordered)}
+    resource = {"@type": _ROUTES, "name": ROUTES_NAME, "virtual_hosts": [*own, shared]}
+    return {"version_info": _weights_version({split.model: split.weights for split in ordered}), "resources": [resource]}
+
+
+def cluster_name(model: str, version: str) -> str:
+    """`iris/7`."""
+    return f"{model}/{version}"
+
+
+def clusters_in_force(dump: Mapping[str, object]) -> dict[str, int]:
+    """Cluster → port, of those that Envoy has warmed, from its admin's `/config_dump`."""
+    found = {}
+    for active in _entries(dump, "dynamic_active_clusters"):
+        cluster = active["cluster"]
+        endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+        found[str(cluster["name"])] = int(endpoint["address"]["socket_address"]["port_value"])
+    return found
+
+
+def weights_in_force(dump: Mapping[str, object]) -> Mapping[str, Mapping[str, int]] | None:
+    """Model → version → percent as Envoy routes now, from its admin's `/config_dump`. {} before it has any route.
+
+    None when the route is not one that `routes` made.
+    """
+    configs = [entry for entry in _entries(dump, "dynamic_route_configs") if entry["route_config"]["name"] == ROUTES_NAME]
+    if not configs:
+        return {}
+    weights: dict[str, dict[str, int]] = {}
+    hosts = configs[0]["route_config"].get("virtual_hosts", [])
+    for route in (route for host in hosts for route in host.get("routes", [])):
+        model, split = route.get("name"), _split_of(route)
+        if model is None:
+            continue
+        if weights.setdefault(model, split) != split:
+            return None  # by host name it is another split than by path
+    ours = configs[0].get("version_info") == _weights_version(weights)
+    return weights if ours else None
+
+
+def _shared_routes(splits: Sequence[Split]) -> list[dict[str, object]]:
+    if len(splits) == 1:
+        return [_route({"prefix": "/"}, splits[0])]
+    by_path = [
+        _route({"path_separated_prefix": f"/{protocol}/models/{split.model}"}, split)
+        for split in splits
+        for protocol in ("v2", "v1")
+    ]
+    there = ", ".join(split.model for split in splits) or "none"
+    return [*by_path, _answer({"prefix": "/"}, 404, f"no model has this path; models here: {there}")]
+
+
+def _route(match: Mapping[str, object], split: Split) -> dict[str, object]:
+    if not split.weights:
+        return {**_answer(match, 503, f"no version of {split.model} is up yet"), "name": split.model}
+    weighted = [
+        {
+            "name": cluster_name(split.model, version),
+            "weight": weight,
+            "response_headers_to_add": [
+                {"header": {"key": VERSION_HEADER, "value": version}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            ],
+        }
+        for version, weight in sorted(split.weights.items())
+    ]
+    return {
+        "name": split.model,
+        "match": dict(match),
+        # No retry policy: a request that fails is a failed request, and the gates are to see it.
+        "route": {"weighted_clusters": {"clusters": weighted}, "timeout": REQUEST_TIMEOUT},
+    }
+
+
+def _answer(match: Mapping[str, object], status: int, sentence: str) -> dict[str, object]:
+    return {"match": dict(match), "direct_response": {"status": status, "body": {"inline_string": sentence}}}
+
+
+def _cluster(name: str, host: str, port: int) -> dict[str, object]:
+    limits = ("max_connections", "max_pending_requests", "max_requests")
+    return {
+        "@type": _CLUSTER,
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "circuit_breakers": {"thresholds": [dict.fromkeys(limits, UNLIMITED)]},
+        "typed_extension_protocol_options": {
+            _PROTOCOL: {
+                "@type": f"{_TYPE}{_PROTOCOL}",
+                "explicit_http_config": {"http_protocol_options": {}},
+                "common_http_protocol_options": {"idle_timeout": UPSTREAM_IDLE},
+            }
+        },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(host, port)}}]}],
+        },
+    }
+
+
+def _watched(directory: str, file: str) -> dict[str, object]:
+    return {
+        "path_config_source": {"path": f"{directory}/{file}", "watched_directory": {"path": directory}},
+        "resource_api_version": "V3",
+    }
+
+
+def _address(host: str, port: int) -> dict[str, object]:
+    return {"socket_address": {"address": host, "port_value": port}}
+
+
+def _digest(document: object) -> str:
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _weights_version(weights: Mapping[str, Mapping[str, int]]) -> str:
+    return f"kanarya-{_digest({model: dict(split) for model, split in weights.items()})}"
+
+
+def _split_of(route: Mapping[str, Any]) -> dict[str, int]:
+    weighted = route.get("route", {}).get("weighted_clusters", {}).get("clusters", [])
+    return {str(one["name"]).rpartition("/")[2]: int(one.get("weight", 0)) for one in weighted}
+
+
+def _entries(dump: Mapping[str, object], kind: str) -> Iterable[Mapping[str, Any]]:
+    configs = dump.get("configs", [])
+    assert isinstance(configs, list)  # noqa: S101 (Envoy's ConfigDump)
+    return [entry for config in configs for entry in config.get(kind, [])]

@@ -1,0 +1,80 @@
+"""Counters of every server of a model, read from each one's `/metrics`. Adapter of the `metrics` port.
+
+Called by the controller's passes. A server's series carry its pid and start time, so that a new process is a new source.
+"""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from kanarya_cli.local.ports import HOST
+from kanarya_cli.local.serving import Server
+from kanarya_contracts import metrics as names
+from kanarya_rollout.observation import Kind, Series
+from kanarya_rollout.ports import Unreachable
+
+_LOG = logging.getLogger(__name__)
+
+
+class ScrapedMetrics:
+    """Counters of one model. `servers` says which processes there are now."""
+
+    def __init__(self, model: str, servers: Callable[[], Sequence[Server]], *, timeout: float = 1.0) -> None:
+        self._model = model
+        self._servers = servers
+        self._http = httpx.Client(timeout=timeout, trust_env=False)
+
+    def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
+        """As the port says."""
+        wanted = frozenset(versions)
+        found = [series for server in self._servers() if (series := self._scrape(server)) is not None]
+        if not found:
+            msg = f"no server of {self._model} has answered at /metrics"
+            raise Unreachable(msg)
+        return tuple(one for series in found for one in series if one.version in wanted)
+
+    def _scrape(self, server: Server) -> list[Series] | None:
+        try:
+            response = self._http.get(f"http://{HOST}:{server.port}/metrics").raise_for_status()
+            return list(series_of(server, response.text))
+        except (httpx.HTTPError, ValueError, KeyError) as error:
+            _LOG.warning("metrics of %s version %s: %s", self._model, server.version, error or type(error).__name__)
+            return None
+
+
+_Key = tuple[str, Kind, float | None]
+_COUNTS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
+
+
+def series_of(server: Server, text: str) -> Iterator[Series]:
+    """The series in one server's exposition text. Those of its own version are there from the start, at 0."""
+    counts: dict[_Key, int] = {(server.version, kind, None): 0 for kind in _COUNTS}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            for key in _keys(sample):
+                counts[key] = counts.get(key, 0) + int(sample.value)
+    source = f"{server.pid}-{server.created:.2f}"
+    started = datetime.fromtimestamp(server.created, UTC)
+    for (version, kind, bound), value in counts.items():
+        yield Series(source=source, version=version, kind=kind, value=value, bound=bound, started=started)
+
+
+def _keys(sample: Sample) -> Iterator[_Key]:
+    """The series that a sample counts towards: none, one, or for a failed request two."""
+    version = sample.labels.get(names.VERSION, "")
+    if sample.name == names.REQUESTS:
+        code = sample.labels[names.CODE]
+        if not code.startswith("4"):
+            yield version, "requests", None
+        if code.startswith("5"):
+            yield version, "errors", None
+    elif sample.name == f"{names.DURATION}_bucket":
+        bound = float(sample.labels["le"])
+        yield version, "faster", None if math.isinf(bound) else bound
+    elif sample.name == names.FEEDBACK:
+        yield version, "right" if sample.labels[names.OUTCOME] == "right" else "wrong", None

@@ -1,0 +1,142 @@
+"""The split in front of the models, as Envoy has it. Adapter of the `traffic` port, one for each model over one gateway.
+
+Called by the controller's passes and by its keeper. Asks by renaming a discovery file into place; knows what is in force
+from Envoy's admin alone, never from its own files. A cluster is there before a route points to it and goes after.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import httpx
+
+from kanarya_cli.local import envoy, files
+from kanarya_cli.local.ports import HOST
+from kanarya_rollout.ports import Unreachable
+
+WARMING_SECONDS = 0.5
+"""How long `route` waits for clusters that it has added. Envoy takes a few milliseconds."""
+
+Ports = Mapping[str, int]
+"""Version → port of its server."""
+
+
+class Gateway:
+    """One Envoy. The only writer of its discovery files while the controller runs."""
+
+    def __init__(self, directory: Path, *, admin: str) -> None:
+        self._directory = directory
+        self.admin = admin
+        self._http = httpx.Client(base_url=admin, timeout=2.0, trust_env=False)
+        self._lock = threading.RLock()
+        self._hostnames: dict[str, tuple[str, ...]] = {}
+
+    def close(self) -> None:
+        """Let go of the connection to Envoy."""
+        self._http.close()
+
+    def declare(self, model: str, hostnames: tuple[str, ...]) -> None:
+        """Say that this model is one of the gateway's, before anything is routed."""
+        with self._lock:
+            self._hostnames[model] = hostnames
+
+    def start_from_nothing(self) -> None:
+        """Write both files where there are none, so that Envoy starts and says that no version is up yet."""
+        with self._lock:
+            if not (self._directory / envoy.CLUSTERS_FILE).exists():
+                self._write(envoy.CLUSTERS_FILE, envoy.clusters({}, HOST))
+            if not (self._directory / envoy.ROUTES_FILE).exists():
+                self._write(envoy.ROUTES_FILE, self._routes({}))
+
+    def in_force(self, model: str) -> Mapping[str, int] | None:
+        """As the port says."""
+        weights = envoy.weights_in_force(self._dump())
+        return None if weights is None else weights.get(model, {})
+
+    def follow(self, model: str, ports: Ports) -> None:
+        """Make the model's clusters those of its servers, and of what is routed still. Idempotent."""
+        with self._lock:
+            dump = self._dump()
+            routed = envoy.weights_in_force(dump) or {}
+            wanted = self._clusters(dump)
+            kept = {version: port for version, port in wanted.get(model, {}).items() if version in routed.get(model, {})}
+            self._place(dump, {**wanted, model: {**kept, **ports}})
+
+    def route(self, model: str, weights: Mapping[str, int], ports: Ports) -> None:
+        """As the port says. Clusters first; the route follows once Envoy has them."""
+        with self._lock:
+            dump = self._dump()
+            wanted = self._clusters(dump)
+            wanted[model] = {**wanted.get(model, {}), **ports}
+            lost = [version for version, weight in weights.items() if weight and version not in wanted[model]]
+            if lost:
+                msg = f"no server of {model} version {', '.join(lost)} runs; it cannot be given traffic"
+                raise Unreachable(msg)
+            self._place(dump, wanted)
+            self._wait_for(model, {version: wanted[model][version] for version in weights if version in wanted[model]})
+            splits = {**(envoy.weights_in_force(dump) or {}), model: weights}
+            if envoy.weights_in_force(dump) != splits:
+                self._write(envoy.ROUTES_FILE, self._routes(splits))
+
+    def _clusters(self, dump: Mapping[str, object]) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for name, port in envoy.clusters_in_force(dump).items():
+            model, _, version = name.rpartition("/")
+            found.setdefault(model, {})[version] = port
+        return found
+
+    def _place(self, dump: Mapping[str, object], wanted: Mapping[str, Ports]) -> None:
+        if {model: ports for model, ports in wanted.items() if ports} != self._clusters(dump):
+            self._write(envoy.CLUSTERS_FILE, envoy.clusters(wanted, HOST))
+
+    def _wait_for(self, model: str, ports: Ports) -> None:
+        wanted = {envoy.cluster_name(model, version): port for version, port in ports.items()}
+        deadline = time.monotonic() + WARMING_SECONDS
+        while not wanted.items() <= envoy.clusters_in_force(self._dump()).items():
+            if time.monotonic() > deadline:
+                msg = f"Envoy has not taken {', '.join(sorted(wanted))} within {WARMING_SECONDS:g} s; the route stays as it is"
+                raise Unreachable(msg)
+            time.sleep(0.005)
+
+    def _routes(self, weights: Mapping[str, Ports]) -> dict[str, object]:
+        return envoy.routes(
+            [
+                envoy.Split(model=model, hostnames=hostnames, weights=weights.get(model, {}))
+                for model, hostnames in self._hostnames.items()
+            ]
+        )
+
+    def _write(self, file: str, document: object) -> None:
+        files.write_json(self._directory / file, document, durable=False)
+
+    def _dump(self) -> Mapping[str, object]:
+        try:
+            response = self._http.get("/config_dump").raise_for_status()
+            dump = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            msg = f"Envoy's admin at {self._http.base_url} does not answer: {error or type(error).__name__}"
+            raise Unreachable(msg) from None
+        assert isinstance(dump, dict)  # noqa: S101 (Envoy's ConfigDump)
+        return dump
+
+
+class EnvoyTraffic:
+    """One model's split."""
+
+    def __init__(self, gateway: Gateway, model: str, ports: Callable[[], Ports]) -> None:
+        self._gateway = gateway
+        self._model = model
+        self._ports = ports
+
+    def in_force(self) -> Mapping[str, int] | None:
+        """Version → percent as Envoy routes now."""
+        return self._gateway.in_force(self._model)
+
+    def route(self, weights: Mapping[str, int]) -> None:
+        """Ask for these percents."""
+        self._gateway.route(self._model, weights, self._ports())
+
+    def follow(self) -> None:
+        """Let the gateway know where the servers are now: one that was started anew has another port."""
+        self._gateway.follow(self._model, self._ports())
