@@ -264,5 +264,5 @@ def test_traffic_for_a_version_without_a_server_is_refused_and_the_route_stays(w
 def test_an_envoy_that_has_ended_is_unreachable_and_no_split(world: World) -> None:
     world.processes.stop("envoy")
 
-    with pytest.raises(Unreachable, match="Envoy's admin at .* does not answer"):
+    with pytest.raises(Unreachable, match=r"Envoy's admin at .* does not answer"):
         world.traffic.in_force()
