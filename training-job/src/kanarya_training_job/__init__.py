@@ -1,1 +1,68 @@
-"""Placeholder docstring, replaced with the package."""
+"""Image 1: trains a scikit-learn model from a configuration file and registers a version that carries its own contract.
+
+    from kanarya_training_job import load_settings, train
+    outcome = train(load_settings(Path("examples/iris.yaml")), registry_uri="http://127.0.0.1:5000", work_dir=Path("work"))
+
+Importing this package is cheap. The libraries that train come with the first `train`, or earlier with
+`import kanarya_training_job.pipeline`, which takes seconds and can be done in a thread while something else starts.
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from kanarya_training_job.configuration import load_settings
+from kanarya_training_job.outcome import ComparisonRefused, Event, Outcome, Override, RegistryError
+from kanarya_training_job.settings import Settings
+
+__all__ = [
+    "ComparisonRefused",
+    "Event",
+    "Outcome",
+    "Override",
+    "RegistryError",
+    "Settings",
+    "load_settings",
+    "log_event",
+    "train",
+]
+
+_log = logging.getLogger(__name__)
+
+
+def log_event(event: Event) -> None:
+    """The default reporter: a log line an event."""
+    count = f" [{event.done}/{event.total}]" if event.total is not None else ""
+    _log.info("%s%s: %s", event.step, count, event.message)
+
+
+def train(
+    settings: Settings,
+    *,
+    registry_uri: str,
+    work_dir: Path,
+    alias: str | None = None,
+    override: Override | None = None,
+    retrain: bool = False,
+    report: Callable[[Event], None] = log_event,
+) -> Outcome:
+    """Train, compare with the champion, register, set the alias; or recognise that this was done before, and set the alias.
+
+    `registry_uri`: MLflow's address. `work_dir`: where a folder for this training is made. `alias`: instead of
+    `settings.registry.alias`. `override`: register whatever the comparison says; recorded. `retrain`: train even if data, code
+    and configuration are those of a version. `report`: called in this thread as things happen.
+
+    Raises InvalidInput (data), ComparisonRefused (nothing registered), RegistryError (no alias moved), KanaryaError (disk,
+    hyperparameters, a type that may not be stored).
+    """
+    from kanarya_training_job import pipeline  # noqa: PLC0415 (seconds of imports that reading a configuration does without)
+
+    return pipeline.run(
+        settings,
+        registry_uri=registry_uri,
+        work_dir=work_dir,
+        alias=alias,
+        override=override,
+        retrain=retrain,
+        report=report,
+    )

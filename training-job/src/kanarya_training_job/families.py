@@ -1,0 +1,120 @@
+"""Model families: scikit-learn pipelines and the grids tried where a configuration gives none. Called by the search.
+
+A family is a classifier with probabilities, and whether it wants its numbers scaled. Preparation is part of the pipeline, so
+it is fitted on training folds alone and travels inside the artifact. Trees are not scaled: it gains them nothing, and float32
+arithmetic before a threshold would send ONNX down the other branch.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
+
+from kanarya_training_job.features import Column, all_numeric
+from kanarya_training_job.settings import Candidate, Family
+
+Value = TypeVar("Value")
+Grid = Mapping[str, Sequence[object]]
+"""Hyperparameter → values, by the names a configuration uses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a family is built."""
+
+    make: Callable[[int], Any]
+    """Seed → classifier. One thread each: parallelism is the search's."""
+    grid: Grid
+    """Tried where the configuration gives none. Holds the library's defaults, so a search is never worse than no search."""
+    scaled: bool = False
+    """Whether numbers are brought to mean 0 and variance 1 first."""
+    inner: str = ""
+    """Prefix of the hyperparameters where the classifier wraps another one."""
+
+
+RECIPES: Mapping[Family, Recipe] = {
+    "logistic-regression": Recipe(
+        make=lambda seed: LogisticRegression(max_iter=1000, random_state=seed), grid={"C": [0.1, 1.0, 10.0]}, scaled=True
+    ),
+    "random-forest": Recipe(
+        make=lambda seed: RandomForestClassifier(n_jobs=1, random_state=seed),
+        grid={"n_estimators": [100], "max_depth": [None, 8], "min_samples_leaf": [1, 3]},
+    ),
+    "hist-gradient-boosting": Recipe(
+        make=lambda seed: HistGradientBoostingClassifier(early_stopping=False, random_state=seed),
+        grid={"learning_rate": [0.05, 0.1], "max_leaf_nodes": [15, 31]},
+    ),
+    "k-nearest-neighbours": Recipe(
+        make=lambda _: KNeighborsClassifier(n_jobs=1),
+        grid={"n_neighbors": [5, 9, 15], "weights": ["uniform", "distance"]},
+        scaled=True,
+    ),
+    "decision-tree": Recipe(
+        make=lambda seed: DecisionTreeClassifier(random_state=seed),
+        grid={"max_depth": [None, 3, 6], "min_samples_leaf": [1, 5]},
+    ),
+    "gaussian-nb": Recipe(make=lambda _: GaussianNB(), grid={"var_smoothing": [1e-9, 1e-3]}, scaled=True),
+    # A support vector machine's own probabilities are deprecated in scikit-learn 1.9; calibration replaces them.
+    "svc": Recipe(
+        make=lambda seed: CalibratedClassifierCV(SVC(random_state=seed), ensemble=False, n_jobs=1),
+        grid={"C": [0.1, 1.0, 10.0], "gamma": ["scale"]},
+        scaled=True,
+        inner="estimator__",
+    ),
+}
+
+
+def pipeline(family: Family, columns: Sequence[Column], frame: pd.DataFrame, *, impute: bool, seed: int) -> Pipeline:
+    """An unfitted pipeline with the steps `prepare` (where there is something to prepare) and `model`.
+
+    `frame` holds the training rows: the words a categorical column may have are theirs, the same in every fold.
+    """
+    recipe = RECIPES[family]
+    numbers = [
+        *([("impute", SimpleImputer(strategy="median"))] if impute else []),
+        *([("scale", StandardScaler())] if recipe.scaled else []),
+    ]
+    steps = numbers if all_numeric(columns) else [("columns", _mixed(columns, frame, numbers))]
+    return Pipeline([*steps, ("model", recipe.make(seed))])
+
+
+def _mixed(columns: Sequence[Column], frame: pd.DataFrame, numbers: list[tuple[str, Any]]) -> ColumnTransformer:
+    numeric = [column.name for column in columns if column.kind == "numeric"]
+    words = [column.name for column in columns if column.kind == "categorical"]
+    encoder = OneHotEncoder(
+        categories=[sorted(frame[name].unique()) for name in words],
+        handle_unknown="ignore",  # a word that only held-out rows have; at serving, the contract says what becomes of it
+        sparse_output=False,
+    )
+    parts = [("words", encoder, words)]
+    if numeric:
+        parts.insert(0, ("numbers", Pipeline(numbers) if numbers else "passthrough", numeric))
+    return ColumnTransformer(parts)
+
+
+def grid(candidate: Candidate) -> dict[str, list[object]]:
+    """The candidate's grid, or its family's own, by the pipeline's parameter names."""
+    chosen: Grid = RECIPES[candidate.family].grid if candidate.grid is None else candidate.grid
+    return inside(candidate.family, {name: list(values) for name, values in chosen.items()})
+
+
+def inside(family: Family, parameters: Mapping[str, Value]) -> dict[str, Value]:
+    """A configuration's names (`C`) as the pipeline has them (`model__estimator__C`)."""
+    return {f"model__{RECIPES[family].inner}{name}": value for name, value in parameters.items()}
+
+
+def outside(parameters: Mapping[str, object]) -> dict[str, object]:
+    """The pipeline's names as a configuration has them."""
+    return {name.rpartition("__")[2]: value for name, value in parameters.items()}
