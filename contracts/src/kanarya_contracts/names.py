@@ -140,6 +140,9 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     """The deadline passed without a verdict, and `onInconclusive` is `pause`."""
 
+    REQUEST_REFUSED = "RequestRefused"
+    """Event alone: what a person asked for makes no sense now; the message says why."""
+
     REGISTRY_UNREACHABLE = "RegistryUnreachable"
     """The registry did not answer."""
 

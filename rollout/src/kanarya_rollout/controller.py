@@ -4,18 +4,37 @@ Owns no state that matters: what it remembers between passes (the registry's las
 the other side questions. Kill it anywhere; the next one goes on from the status.
 """
 
+import json
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 
-from kanarya_contracts.rollout import ModelRollout
+from kanarya_contracts.names import ConditionType
+from kanarya_contracts.problems import KanaryaError
+from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus
+from kanarya_rollout.act import Outcome, act
 from kanarya_rollout.clock import Clock
-from kanarya_rollout.decide.decision import Decision
+from kanarya_rollout.decide import Decision, decide
+from kanarya_rollout.observe import Watch, World
+from kanarya_rollout.ports import Conflict, Unreachable
 from kanarya_rollout.ports.metrics import Metrics
 from kanarya_rollout.ports.registry import Registry
 from kanarya_rollout.ports.serving import Serving
 from kanarya_rollout.ports.store import Store
 from kanarya_rollout.ports.traffic import Traffic
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Visit:
+    """The last pass over a rollout."""
+
+    at: datetime
+    resource_version: str
+    """Of the object as the pass found or left it."""
+    busy: bool
+    """Whether the next tick is to look again."""
 
 
 class Controller:
@@ -37,6 +56,16 @@ class Controller:
         `log` gets one JSON line, at INFO, for each decision that changes something, and WARNING for a part of the world
         that does not answer.
         """
+        self._store = store
+        self._registry = registry
+        self._serving_for = serving_for
+        self._traffic_for = traffic_for
+        self._metrics_for = metrics_for
+        self._clock = clock
+        self._log = log
+        self._watches: dict[str, tuple[str, Watch]] = {}
+        self._visits: dict[str, _Visit] = {}
+        self._problems: dict[str, tuple[str, ...]] = {}
 
     def reconcile(self, name: str) -> Decision:
         """Observe, decide, act: once, for one rollout. Returns what was decided.
@@ -44,7 +73,20 @@ class Controller:
         Raises KanaryaError if there is no such rollout, Conflict if somebody wrote its status meanwhile, Unreachable if the
         store does not answer. Every other port that does not answer is a Degraded condition and no exception.
         """
-        raise NotImplementedError
+        found = self._store.get(name)
+        if found is None:
+            raise KanaryaError(f"there is no rollout {name!r}; there are: {', '.join(self._store.names()) or 'none'}")
+        rollout, resource_version = found
+        watch = self._watch(rollout)
+        decision = decide(rollout, watch.look(rollout, self._clock.now()))
+        if decision.alias is not None or decision.tags:
+            watch.forget_registry()
+        outcome = act(rollout, resource_version, decision, watch.world, self._store)
+        self._report(name, decision, outcome)
+        self._visits[name] = _Visit(
+            at=decision.now, resource_version="" if outcome.wrote else resource_version, busy=_busy(decision.status)
+        )
+        return decision
 
     def run(self, stop: threading.Event, tick: float) -> None:
         """Reconcile every rollout until `stop` is set. `tick`: seconds between looks.
@@ -52,4 +94,90 @@ class Controller:
         A rollout under way is reconciled on every tick, an idle one every `spec.registry.pollInterval` or when its object
         was written. What goes wrong with one rollout is logged and does not keep the others waiting.
         """
-        raise NotImplementedError
+        while not stop.is_set():
+            for name in self._names():
+                if stop.is_set():
+                    return
+                self._visit(name)
+            stop.wait(tick)
+
+    def _names(self) -> tuple[str, ...]:
+        try:
+            return self._store.names()
+        except Unreachable as error:
+            self._log.warning("the rollouts cannot be listed: %s", error)
+            return ()
+
+    def _visit(self, name: str) -> None:
+        try:
+            if self._due(name):
+                self.reconcile(name)
+        except Conflict as error:
+            self._log.info("%s: somebody else wrote first, looking again: %s", name, error)
+        except KanaryaError as error:
+            self._log.warning("%s: %s", name, error)
+        except Exception:  # noqa: BLE001 (a defect met by one rollout must not stop the others)
+            self._log.exception("%s: this pass failed", name)
+
+    def _due(self, name: str) -> bool:
+        visit, found = self._visits.get(name), self._store.get(name)
+        if visit is None or visit.busy or found is None:
+            return found is not None
+        rollout, resource_version = found
+        waited = (self._clock.now() - visit.at).total_seconds()
+        due = waited >= rollout.spec.registry.poll_interval.total_seconds() or waited < 0
+        return due or resource_version != visit.resource_version
+
+    def _watch(self, rollout: ModelRollout) -> Watch:
+        """The ports of this rollout; made anew when what they stand for changes."""
+        name, spec = rollout.metadata.name, rollout.spec
+        meaning = "|".join(part.model_dump_json() for part in (spec.target_ref, spec.registry, spec.traffic))
+        known = self._watches.get(name)
+        if known is None or known[0] != meaning:
+            world = World(
+                registry=self._registry,
+                serving=self._serving_for(rollout),
+                traffic=self._traffic_for(rollout),
+                metrics=self._metrics_for(rollout),
+            )
+            known = self._watches[name] = (meaning, Watch(world))
+        return known[1]
+
+    def _report(self, name: str, decision: Decision, outcome: Outcome) -> None:
+        if outcome.wrote or decision.events:
+            self._log.info("%s", line(name, decision))
+        if outcome.problems != self._problems.get(name, ()):
+            for problem in outcome.problems:
+                self._log.warning("%s: %s", name, problem)
+        self._problems[name] = outcome.problems
+
+
+def line(name: str, decision: Decision) -> str:
+    """A decision as one line of JSON: where it stands, what each gate has seen and says, what people should hear."""
+    status = decision.status
+    return json.dumps(
+        {
+            "at": decision.now.isoformat(timespec="milliseconds"),
+            "rollout": name,
+            "stable": status.stable.version if status.stable else None,
+            "candidate": status.candidate.version if status.candidate else None,
+            "weight": status.canary_weight,
+            "step": status.current_step_index,
+            "conditions": {one.type: one.reason for one in status.conditions if one.status == "True"},
+            "gates": {
+                one.metric: one.model_dump(mode="json", by_alias=True, exclude={"metric", "message"}) for one in status.evidence
+            },
+            "events": [{"type": event.type, "reason": event.reason, "message": event.message} for event in decision.events],
+        },
+        ensure_ascii=False,
+    )
+
+
+def _busy(status: ModelRolloutStatus) -> bool:
+    """Whether something is under way that should not wait for the next poll of the registry."""
+    return (
+        status.current_step_index is not None
+        or status.retiring is not None
+        or status.is_true(ConditionType.PROGRESSING)
+        or status.is_true(ConditionType.DEGRADED)
+    )

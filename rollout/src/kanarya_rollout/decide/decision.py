@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRolloutStatus, VersionRef
@@ -40,6 +41,8 @@ class AliasMove:
 class Decision:
     """One pass's outcome. Everything in it can be done again without harm."""
 
+    now: datetime
+    """When it was made."""
     status: ModelRolloutStatus
     """As it is to be written."""
     backends: Wanted | None

@@ -1,0 +1,100 @@
+"""Carries a Decision out, in the order that is safe at any crash. Called by the controller, once a pass. Decides nothing.
+
+    candidate gets less      route → status → servers → tags      the gateway never gives more than the status says
+    candidate gets more      status → route → servers → tags
+    promotion                alias → status → route → servers → tags
+
+The alias stands before the status because a status that names a champion the registry does not know would look like a
+champion moved by hand. Everything can be done twice. What must come before the status and fails leaves the status as it
+was, but Degraded: the next pass decides the same again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kanarya_contracts.names import Reason
+from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus
+from kanarya_rollout.decide import Decision, degraded, falls
+from kanarya_rollout.observe import World
+from kanarya_rollout.ports import Conflict, Unreachable
+from kanarya_rollout.ports.store import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of it."""
+
+    wrote: bool
+    """Whether the decided status is the stored one, and differs from the one before."""
+    problems: tuple[str, ...] = ()
+    """What did not answer. The next pass does it again."""
+
+
+class _Halt(Exception):
+    """Something that must come before the status did not happen."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+def act(rollout: ModelRollout, resource_version: str, decision: Decision, world: World, store: Store) -> Outcome:
+    """Do it. Raises Conflict if somebody wrote the object meanwhile, Unreachable if the store does not answer."""
+    name, falling = rollout.metadata.name, falls(rollout.status, decision.status)
+    try:
+        if falling:
+            _route(world, decision)
+        _move_alias(rollout, decision, world)
+    except _Halt as halt:
+        held = degraded(rollout.status, halt.reason, str(halt), decision.now)
+        _write(store, name, rollout.status, held, resource_version)
+        return Outcome(wrote=False, problems=(str(halt),))
+    wrote = _write(store, name, rollout.status, decision.status, resource_version)
+    return Outcome(wrote=wrote, problems=_follow(rollout, decision, world, routed=falling))
+
+
+def _write(store: Store, name: str, before: ModelRolloutStatus, after: ModelRolloutStatus, resource_version: str) -> bool:
+    if after == before:
+        return False
+    store.write_status(name, after, resource_version=resource_version)
+    return True
+
+
+def _route(world: World, decision: Decision) -> None:
+    if decision.weights is None:
+        return
+    try:
+        world.traffic.route(decision.weights)
+    except (Unreachable, Conflict) as error:
+        raise _Halt(Reason.TRAFFIC_UNREACHABLE, str(error)) from error
+
+
+def _move_alias(rollout: ModelRollout, decision: Decision, world: World) -> None:
+    move = decision.alias
+    if move is None:
+        return
+    try:
+        world.registry.move_alias(rollout.spec.registry.model, move.alias, to=move.to, expected=move.expected)
+    except (Unreachable, Conflict) as error:
+        raise _Halt(Reason.REGISTRY_UNREACHABLE, str(error)) from error
+
+
+def _follow(rollout: ModelRollout, decision: Decision, world: World, *, routed: bool) -> tuple[str, ...]:
+    """What comes after the status; one that fails does not keep the others waiting."""
+    todo: list[Callable[[], None]] = []
+    weights, backends, model = decision.weights, decision.backends, rollout.spec.registry.model
+    if weights is not None and not routed:
+        todo.append(lambda: world.traffic.route(weights))
+    if backends is not None:
+        todo.append(lambda: world.serving.ensure(backends.stable, backends.others))
+    for version, tags in decision.tags.items():
+        todo.append(lambda version=version, tags=tags: world.registry.annotate(model, version, tags))  # type: ignore[misc]
+    return tuple(problem for problem in map(_attempt, todo) if problem is not None)
+
+
+def _attempt(action: Callable[[], None]) -> str | None:
+    try:
+        action()
+    except (Unreachable, Conflict) as error:
+        return str(error)
+    return None

@@ -1,0 +1,31 @@
+"""Conditions: setting one, with the time it last turned. Used by everything in `decide`."""
+
+from datetime import datetime
+
+from kanarya_contracts.names import ConditionType, Reason
+from kanarya_contracts.rollout import Condition, ModelRolloutStatus
+
+
+def with_condition(
+    status: ModelRolloutStatus, kind: ConditionType, on: bool, reason: Reason, message: str, now: datetime
+) -> ModelRolloutStatus:
+    """The status with that condition; its time changes only when it turns."""
+    old = status.condition(kind)
+    value = "True" if on else "False"
+    new = Condition(
+        type=kind,
+        status="True" if on else "False",
+        reason=reason,
+        message=message,
+        last_transition_time=old.last_transition_time if old and old.status == value else now,
+        observed_generation=max(1, status.observed_generation),
+    )
+    if old is None:
+        return status.model_copy(update={"conditions": (*status.conditions, new)})
+    conditions = tuple(new if condition.type == kind else condition for condition in status.conditions)
+    return status.model_copy(update={"conditions": conditions})
+
+
+def degraded(status: ModelRolloutStatus, reason: Reason, message: str, now: datetime) -> ModelRolloutStatus:
+    """The status as it was, but Degraded: for what `act` could not carry out."""
+    return with_condition(status, ConditionType.DEGRADED, True, reason, message, now)

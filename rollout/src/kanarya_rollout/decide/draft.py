@@ -1,0 +1,99 @@
+"""The decision while it is being made: a status that is replaced, and what goes with it. Lives for one call of `decide`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from kanarya_contracts.names import ConditionType, Reason
+from kanarya_contracts.rollout import ModelRollout, ModelRolloutSpec, ModelRolloutStatus, VersionRef
+from kanarya_rollout.decide.conditions import with_condition
+from kanarya_rollout.decide.decision import AliasMove, Event
+from kanarya_rollout.observation import Backend, Observation, RegistryView, Unread
+
+VERIFYING = frozenset({Reason.VERIFYING, Reason.STARTING})
+"""Reasons of Progressing while the candidate has no right to any weight yet."""
+
+
+class Draft:
+    """Mutable, and nobody but `decide` ever sees it."""
+
+    def __init__(self, rollout: ModelRollout, seen: Observation) -> None:
+        self.name = rollout.metadata.name
+        self.spec: ModelRolloutSpec = rollout.spec
+        self.seen = seen
+        self.before: ModelRolloutStatus = rollout.status
+        self.status = rollout.status.model_copy(update={"observed_generation": rollout.metadata.generation})
+        self.events: list[Event] = []
+        self.alias: AliasMove | None = None
+        self.take_route_back = False
+        """Whether to write over a route that someone else has written."""
+
+    @property
+    def now(self) -> datetime:
+        """The time of this pass."""
+        return self.seen.now
+
+    @property
+    def registry(self) -> RegistryView | None:
+        """The registry's word; None while it cannot be read."""
+        return None if isinstance(self.seen.registry, Unread) else self.seen.registry
+
+    @property
+    def backends(self) -> Mapping[str, Backend]:
+        """Servers by version; none while they cannot be read."""
+        return {} if isinstance(self.seen.backends, Unread) else self.seen.backends
+
+    @property
+    def in_force(self) -> Mapping[str, int] | None:
+        """The gateway's weights; None while they cannot be read or are someone else's."""
+        return None if isinstance(self.seen.in_force, Unread) else self.seen.in_force
+
+    @property
+    def foreign_route(self) -> bool:
+        """Whether someone else has written the route."""
+        return self.seen.in_force is None
+
+    @property
+    def candidate(self) -> VersionRef:
+        """The version that is on its way."""
+        assert self.status.candidate is not None  # noqa: S101 (pinned before anything asks)
+        return self.status.candidate
+
+    @property
+    def on_its_way(self) -> bool:
+        """Whether a candidate is."""
+        return self.status.current_step_index is not None
+
+    @property
+    def verifying(self) -> bool:
+        """Whether the candidate on its way has not yet shown that it is what was registered."""
+        return self.on_its_way and self.reason(ConditionType.PROGRESSING) in VERIFYING
+
+    @property
+    def promoting(self) -> bool:
+        """Whether the candidate on its way is to have everything, and only the gateway and the registry must follow."""
+        return self.on_its_way and self.reason(ConditionType.PROGRESSING) == Reason.PROMOTING
+
+    def reason(self, kind: ConditionType) -> str | None:
+        """Why a condition is True; None if it is not."""
+        condition = self.status.condition(kind)
+        return condition.reason if condition is not None and condition.status == "True" else None
+
+    def change(self, **values: object) -> None:
+        """Replace fields of the status."""
+        self.status = self.status.model_copy(update=values)
+
+    def note(self, **values: object) -> None:
+        """Replace fields of the ledger."""
+        self.change(ledger=self.status.ledger.model_copy(update=values))
+
+    def set(self, kind: ConditionType, reason: Reason, message: str) -> None:
+        """Make a condition True."""
+        self.status = with_condition(self.status, kind, True, reason, message, self.now)
+
+    def clear(self, kind: ConditionType, reason: Reason = Reason.AS_EXPECTED, message: str = "") -> None:
+        """Make a condition False."""
+        self.status = with_condition(self.status, kind, False, reason, message, self.now)
+
+    def tell(self, reason: Reason, message: str, *, warning: bool = False) -> None:
+        """Add an event for people."""
+        self.events.append(Event(type="Warning" if warning else "Normal", reason=reason, message=message))

@@ -1,0 +1,116 @@
+"""Evidence: what the counters say since the last pass, folded into every gate. Used while a candidate is on its way.
+
+While the candidate has no weight yet, and during `initialDelay` after its first request, the baseline moves with each
+reading and nothing is counted.
+"""
+
+from datetime import timedelta
+
+from kanarya_contracts.quantities import format_duration, parse_duration
+from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
+from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
+from kanarya_rollout.decide.draft import Draft
+from kanarya_rollout.gates import Window, open_gate, refusing
+from kanarya_rollout.observation import Unread
+
+
+def fold(draft: Draft) -> None:
+    """Update evidence and ledger from the series that were read. Without them, everything stays."""
+    series, stable = draft.seen.series, draft.status.stable
+    if isinstance(series, Unread) or stable is None:
+        return
+    pair = Pair(candidate=draft.candidate.version, stable=stable.version)
+    fresh = _pin_slow(draft, pair)
+    reading = Reading(
+        series=tracked(series, pair, _bounds(draft)),
+        counters=draft.status.ledger.counters,
+        pair=pair,
+        began=draft.status.started_at,
+        fresh_bounds=fresh,
+    )
+    if _counts(draft, reading):
+        _count(draft, reading)
+    draft.note(counters=reading.used())
+    judge(draft)
+
+
+def judge(draft: Draft) -> None:
+    """Let every gate speak on what it has."""
+    specs = draft.spec.analysis.metrics
+    saved, sharing = draft.status.ledger.gates, refusing(specs)
+    draft.change(
+        evidence=tuple(_unpinned(draft, spec) or open_gate(spec, sharing, saved.get(spec.name)).judge() for spec in specs)
+    )
+
+
+def verdict(draft: Draft, name: str) -> Verdict:
+    """A gate's last word."""
+    return next((one.verdict for one in draft.status.evidence if one.metric == name), "NoData")
+
+
+def failed(draft: Draft) -> tuple[Evidence, ...]:
+    """Gates that refuse the candidate."""
+    return tuple(one for one in draft.status.evidence if one.verdict == "Failed")
+
+
+def bound_of(draft: Draft, spec: GateSpec) -> timedelta | None:
+    """Beyond which an answer is slow for this gate; None while that is not known."""
+    pinned = draft.status.ledger.slower_than
+    return spec.slower_than or (parse_duration(pinned) if pinned else None)
+
+
+def _pin_slow(draft: Draft, pair: Pair) -> frozenset[float]:
+    """Fix what "slow" means in this rollout as soon as the stable version's p95 is known. Returns the bounds that are new."""
+    wanted = any(spec.counts() == "slow" and spec.slower_than is None for spec in draft.spec.analysis.metrics)
+    if not wanted or draft.status.ledger.slower_than is not None or isinstance(draft.seen.series, Unread):
+        return frozenset()
+    bound = p95_bound(draft.seen.series, pair.stable)
+    if bound is None:
+        return frozenset()
+    followed = _bounds(draft)
+    draft.note(slower_than=format_duration(bound))
+    return _bounds(draft) - followed
+
+
+def _bounds(draft: Draft) -> frozenset[float]:
+    """Seconds, one for each gate on slow answers that knows its bound."""
+    found = (bound_of(draft, spec) for spec in draft.spec.analysis.metrics if spec.counts() == "slow")
+    return frozenset(bound.total_seconds() for bound in found if bound is not None)
+
+
+def _counts(draft: Draft, reading: Reading) -> bool:
+    """Whether what this reading brings is evidence. Notes the candidate's first request."""
+    if draft.before.canary_weight == 0:
+        return False
+    if draft.status.ledger.first_traffic_at is None:
+        if not reading.new_requests(reading.pair.candidate):
+            return True  # the stable version alone: nothing to warm up yet
+        draft.note(first_traffic_at=draft.now)
+        return not draft.spec.analysis.initial_delay
+    return draft.now >= draft.status.ledger.first_traffic_at + draft.spec.analysis.initial_delay
+
+
+def _count(draft: Draft, reading: Reading) -> None:
+    specs = draft.spec.analysis.metrics
+    gates, sharing = dict(draft.status.ledger.gates), refusing(specs)
+    observed = dict(draft.status.ledger.step_observations)
+    for spec in specs:
+        bound = bound_of(draft, spec) if spec.counts() == "slow" else None
+        window = reading.window(spec.counts(), bound.total_seconds() if bound else None)
+        if window:
+            gates[spec.name] = open_gate(spec, sharing, gates.get(spec.name)).fold(window).saved()
+            _observe(observed, spec, window)
+    draft.note(gates=gates, step_observations=observed)
+
+
+def _observe(observed: dict[str, int], spec: GateSpec, window: Window) -> None:
+    """Count towards `minSamples`, if the present step has begun to count."""
+    if spec.name in observed:
+        observed[spec.name] += window.candidate_n
+
+
+def _unpinned(draft: Draft, spec: GateSpec) -> Evidence | None:
+    """What a gate says that does not know yet what "slow" is."""
+    if spec.counts() != "slow" or bound_of(draft, spec) is not None:
+        return None
+    return Evidence(metric=spec.name, message="the stable version has not answered enough requests to know its p95 yet")

@@ -1,0 +1,113 @@
+"""What a person asks: promote, abort, retry, pause, resume. Each is answered once, by its id; what makes no sense now is
+answered with an event that says why.
+"""
+
+from kanarya_contracts.names import ConditionType, Reason, Verb
+from kanarya_contracts.rollout import Request
+from kanarya_rollout.decide import steps
+from kanarya_rollout.decide.draft import Draft
+from kanarya_rollout.decide.ending import begin_promotion, roll_back
+from kanarya_rollout.decide.trouble import trouble
+from kanarya_rollout.observation import BadRequest
+
+
+def answer(draft: Draft) -> None:
+    """Do it, or say why not."""
+    request = draft.seen.request
+    if request is None:
+        return
+    draft.change(last_request_id=request.id)
+    if isinstance(request, BadRequest):
+        draft.tell(Reason.REQUEST_REFUSED, request.message, warning=True)
+        return
+    why_not = _ANSWERS[request.verb](draft, request)
+    if why_not is not None:
+        draft.tell(Reason.REQUEST_REFUSED, f"{request.verb} was asked{_by(request)}, but {why_not}", warning=True)
+
+
+def _promote(draft: Draft, request: Request) -> str | None:
+    if not draft.on_its_way:
+        return "no candidate is on its way"
+    if draft.verifying:
+        return f"version {draft.candidate.version} is not verified and ready yet"
+    if draft.promoting:
+        return f"version {draft.candidate.version} is being promoted already"
+    if request.full or draft.reason(ConditionType.PAUSED) == Reason.INCONCLUSIVE:
+        begin_promotion(draft, Reason.PROMOTED_BY_REQUEST, f"asked{_by(request)}; {steps.summary(draft)}")
+        return None
+    return _end_pause(draft, request)
+
+
+def _end_pause(draft: Draft, request: Request) -> str | None:
+    waiting, by_request = steps.waits_for_person(draft), draft.reason(ConditionType.PAUSED) == Reason.PAUSED_BY_REQUEST
+    if not waiting and not by_request:
+        return "there is no pause to end; `--full` skips what is left and promotes now"
+    if waiting and trouble(draft):
+        return f"nothing may move on: {trouble(draft)[0][1]}"
+    draft.clear(ConditionType.PAUSED)
+    draft.tell(Reason.SHIFTING_TRAFFIC, f"the pause was ended{_by(request)}")
+    if waiting:
+        steps.enter(draft, (draft.status.current_step_index or 0) + 1)
+    return None
+
+
+def _abort(draft: Draft, request: Request) -> str | None:
+    if not draft.on_its_way:
+        return "no candidate is on its way"
+    roll_back(draft, Reason.ABORTED_BY_REQUEST, f"asked{_by(request)}")
+    return None
+
+
+def _retry(draft: Draft, request: Request) -> str | None:
+    if draft.on_its_way:
+        return f"version {draft.candidate.version} is on its way"
+    if not draft.status.is_true(ConditionType.ROLLED_BACK):
+        return "no candidate was rolled back"
+    if draft.registry is not None and draft.registry.candidate is None:
+        return f"no version has the alias {draft.spec.registry.candidate_alias} any more"
+    draft.change(candidate=None)
+    draft.clear(ConditionType.ROLLED_BACK)
+    draft.tell(Reason.VERIFYING, f"a new start was asked{_by(request)}")
+    return None
+
+
+def _pause(draft: Draft, request: Request) -> str | None:
+    if not draft.on_its_way:
+        return "no candidate is on its way"
+    if draft.promoting:
+        return f"version {draft.candidate.version} has passed and is being promoted; `abort` takes it back"
+    if draft.reason(ConditionType.PAUSED) in steps.PERSONS:
+        return "it is paused already"
+    draft.set(ConditionType.PAUSED, Reason.PAUSED_BY_REQUEST, f"asked{_by(request)}")
+    draft.tell(Reason.PAUSED_BY_REQUEST, f"paused at {draft.status.canary_weight}%, asked{_by(request)}")
+    return None
+
+
+def _resume(draft: Draft, request: Request) -> str | None:
+    reason = draft.reason(ConditionType.PAUSED)
+    if draft.foreign_route:
+        draft.take_route_back = True
+        draft.tell(Reason.SHIFTING_TRAFFIC, f"the route is taken back, asked{_by(request)}")
+    if reason == Reason.PAUSED_BY_REQUEST:
+        draft.clear(ConditionType.PAUSED)
+        draft.tell(Reason.SHIFTING_TRAFFIC, f"resumed, asked{_by(request)}")
+    elif reason == Reason.INCONCLUSIVE:
+        return "its deadline is over without a verdict; `promote`, `abort` or, after that, `retry`"
+    elif reason == Reason.PAUSE_STEP:
+        return "the step waits for `promote`"
+    elif not draft.foreign_route:
+        return "it is not paused"
+    return None
+
+
+_ANSWERS = {
+    Verb.PROMOTE: _promote,
+    Verb.ABORT: _abort,
+    Verb.RETRY: _retry,
+    Verb.PAUSE: _pause,
+    Verb.RESUME: _resume,
+}
+
+
+def _by(request: Request) -> str:
+    return f" by {request.by}" if request.by else ""

@@ -1,0 +1,179 @@
+"""Steps: which one, when it ends, what comes after the last. Used while the candidate is proven and may have weight."""
+
+from datetime import timedelta
+
+from kanarya_contracts.names import ConditionType, Reason
+from kanarya_contracts.quantities import format_duration
+from kanarya_contracts.rollout import GateSpec, Step
+from kanarya_rollout.decide import evidence
+from kanarya_rollout.decide.draft import Draft
+from kanarya_rollout.decide.ending import begin_promotion, finish_promotion, roll_back
+from kanarya_rollout.decide.trouble import trouble
+from kanarya_rollout.decide.weights import agree, shares
+
+PERSONS = frozenset({Reason.PAUSED_BY_REQUEST, Reason.INCONCLUSIVE})
+"""Reasons of Paused that stand until a person says otherwise."""
+
+
+def held(draft: Draft) -> bool:
+    """Whether nothing may move on: something is missing, a person paused it, or someone else wrote the route."""
+    return bool(trouble(draft)) or draft.foreign_route or draft.reason(ConditionType.PAUSED) in PERSONS
+
+
+def enter(draft: Draft, index: int) -> None:
+    """Begin a step. A weight is only asked for here; counting begins when the gateway has it."""
+    steps = draft.spec.strategy.canary.steps
+    weight = steps[index].set_weight if index < len(steps) else None
+    if weight is not None:
+        draft.change(canary_weight=weight)
+        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {draft.candidate.version}: {weight}% of requests")
+    draft.change(current_step_index=index, step_started_at=draft.now)
+    draft.note(step_observations={})
+    describe(draft)
+
+
+def describe(draft: Draft) -> None:
+    """Progressing, and Paused where the step waits for a person."""
+    step, version = present(draft), draft.candidate.version
+    if step is None:
+        doing = "waits at its last weight until every gate agrees"
+    else:
+        count = len(draft.spec.strategy.canary.steps)
+        doing = f"step {(draft.status.current_step_index or 0) + 1} of {count}, {_doing(step)}"
+    draft.set(
+        ConditionType.PROGRESSING, Reason.SHIFTING_TRAFFIC, f"version {version} at {draft.status.canary_weight}%: {doing}"
+    )
+
+
+def present(draft: Draft) -> Step | None:
+    """The step at hand; None after the last. A spec that lost steps in mid-rollout is past its last."""
+    steps, index = draft.spec.strategy.canary.steps, draft.status.current_step_index
+    return steps[index] if index is not None and index < len(steps) else None
+
+
+def waits_for_person(draft: Draft) -> str | None:
+    """Why the step at hand ends only when a person says so; None if it does not."""
+    step = present(draft)
+    if step is not None and step.pause is not None and step.pause.duration is None:
+        return "the step waits for `kanarya rollout promote`"
+    if step is not None and step.set_mirror is not None and step.set_mirror.percentage:
+        return "this traffic driver does not mirror; `kanarya rollout promote` goes on without it"
+    return None
+
+
+def advance(draft: Draft) -> None:
+    """One step on, if the one at hand is over; a promotion after the last."""
+    if draft.promoting:
+        _finish(draft)
+        return
+    _begin_counting(draft)
+    if held(draft):
+        return
+    step = present(draft)
+    if step is None:
+        _conclude(draft)
+    elif not waits_for_person(draft) and _over(draft, step):
+        enter(draft, (draft.status.current_step_index or 0) + 1)
+    if draft.on_its_way and not draft.promoting:
+        describe(draft)
+        _heed_deadline(draft)
+
+
+def _begin_counting(draft: Draft) -> None:
+    """From the reading after which the gateway has the weight."""
+    step = present(draft)
+    if step is None or step.set_weight is None or draft.status.ledger.step_observations or not in_force(draft):
+        return
+    draft.note(step_observations={spec.name: 0 for spec in draft.spec.analysis.metrics})
+
+
+def in_force(draft: Draft) -> bool:
+    """Whether the gateway routes as the status says."""
+    return draft.in_force is not None and agree(shares(draft.status), draft.in_force)
+
+
+def _over(draft: Draft, step: Step) -> bool:
+    if step.pause is not None and step.pause.duration is not None:
+        return _elapsed(draft) >= step.pause.duration
+    if step.analysis is not None:
+        return all(evidence.verdict(draft, name) == "Successful" for name in step.analysis.until)
+    if step.set_weight is not None:
+        observed = draft.status.ledger.step_observations
+        enough = all(observed.get(spec.name, 0) >= spec.min_samples for spec in draft.spec.analysis.metrics)
+        return bool(observed) and enough and in_force(draft)
+    return True
+
+
+def _elapsed(draft: Draft) -> timedelta:
+    return draft.now - (draft.status.step_started_at or draft.now)
+
+
+def _conclude(draft: Draft) -> None:
+    """After the last step: every gate must agree; one without data does what its spec says."""
+    specs = draft.spec.analysis.metrics
+    silent = [spec for spec in specs if evidence.verdict(draft, spec.name) == "NoData"]
+    failing = [spec.name for spec in silent if spec.on_no_data == "fail"]
+    if failing:
+        roll_back(draft, Reason.GATE_REFUSED, f"no data for {', '.join(failing)}, and onNoData is fail")
+    elif all(_agrees(draft, spec) for spec in specs):
+        begin_promotion(draft, Reason.GATES_AGREED, summary(draft))
+
+
+def _agrees(draft: Draft, spec: GateSpec) -> bool:
+    verdict = evidence.verdict(draft, spec.name)
+    return verdict == "Successful" or (verdict == "NoData" and spec.on_no_data == "pass")
+
+
+def summary(draft: Draft) -> str:
+    """What each gate last said, in one line."""
+    return "; ".join(f"{one.metric}: {one.message}" for one in draft.status.evidence)
+
+
+def _finish(draft: Draft) -> None:
+    """Once the gateway sends everything to the candidate, and the registry can be told."""
+    if not trouble(draft) and not draft.foreign_route and draft.registry is not None and in_force(draft):
+        finish_promotion(draft)
+
+
+def _heed_deadline(draft: Draft) -> None:
+    """`onInconclusive`, when the whole rollout has taken too long. Never while it is held."""
+    started = draft.status.started_at
+    if started is None or draft.now - started < draft.spec.deadline:
+        return
+    message = f"no verdict within {format_duration(draft.spec.deadline)}: {summary(draft)}"
+    if draft.spec.on_inconclusive == "rollback":
+        roll_back(draft, Reason.DEADLINE_EXCEEDED, message)
+    elif draft.spec.on_inconclusive == "pause":
+        draft.set(ConditionType.PAUSED, Reason.INCONCLUSIVE, message)
+        draft.tell(Reason.INCONCLUSIVE, message, warning=True)
+    elif not waits_for_person(draft):
+        begin_promotion(draft, Reason.PROMOTED_INCONCLUSIVE, message)
+
+
+def settle_pause(draft: Draft) -> None:
+    """Paused, from what is: a person's word stands, the rest is seen anew on each pass."""
+    if draft.reason(ConditionType.PAUSED) in PERSONS:
+        return
+    waiting = waits_for_person(draft) if draft.on_its_way and not draft.verifying and not draft.promoting else None
+    if draft.foreign_route and not draft.take_route_back:
+        _pause(draft, Reason.WEIGHT_NOT_IN_FORCE, "someone else has written the route; `kanarya rollout resume` takes it back")
+    elif waiting:
+        _pause(draft, Reason.PAUSE_STEP, waiting)
+    else:
+        draft.clear(ConditionType.PAUSED)
+
+
+def _pause(draft: Draft, reason: Reason, message: str) -> None:
+    if draft.reason(ConditionType.PAUSED) != reason:
+        draft.tell(reason, message)
+    draft.set(ConditionType.PAUSED, reason, message)
+
+
+def _doing(step: Step) -> str:
+    if step.set_weight is not None:
+        return f"setWeight {step.set_weight}"
+    if step.pause is not None:
+        return "pause" if step.pause.duration is None else f"pause {format_duration(step.pause.duration)}"
+    if step.analysis is not None:
+        return f"analysis until {', '.join(step.analysis.until)}"
+    return "setMirror"

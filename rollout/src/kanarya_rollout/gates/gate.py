@@ -1,0 +1,110 @@
+"""What a gate is: a test together with what it has seen. Used by every gate and by `decide`.
+
+A gate is a value. `fold` returns another one that has seen one window more; nothing else changes it. `saved` is all that
+must be kept for a restart to go on exactly where it stopped: floats are written as `repr` writes them, so reading them
+back gives the same bits.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from kanarya_contracts.rollout import Evidence, Signal, Tally
+
+Saved = dict[str, list[str]]
+"""Running sums by name, as decimal strings: the form in which the ledger keeps them."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Window:
+    """Observations of both versions between two readings, each counted in one window only."""
+
+    candidate_n: int = 0
+    candidate_bad: int = 0
+    stable_n: int = 0
+    stable_bad: int = 0
+
+    def __add__(self, other: "Window") -> "Window":
+        return Window(
+            candidate_n=self.candidate_n + other.candidate_n,
+            candidate_bad=self.candidate_bad + other.candidate_bad,
+            stable_n=self.stable_n + other.stable_n,
+            stable_bad=self.stable_bad + other.stable_bad,
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.candidate_n or self.stable_n)
+
+    @property
+    def candidate(self) -> Tally:
+        """The candidate's side, as the status shows it."""
+        return Tally(n=self.candidate_n, bad=self.candidate_bad)
+
+    @property
+    def stable(self) -> Tally:
+        """The stable version's side, as the status shows it."""
+        return Tally(n=self.stable_n, bad=self.stable_bad)
+
+    def saved(self) -> list[str]:
+        """For `Saved`."""
+        return [str(count) for count in (self.candidate_n, self.candidate_bad, self.stable_n, self.stable_bad)]
+
+    @classmethod
+    def restored(cls, counts: list[str]) -> Self:
+        """From `saved`."""
+        candidate_n, candidate_bad, stable_n, stable_bad = map(int, counts)
+        return cls(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
+
+
+class Gate(Protocol):
+    """A test and what it has seen."""
+
+    def fold(self, window: Window) -> "Gate":
+        """The gate that has seen this window too."""
+        ...
+
+    def judge(self) -> Evidence:
+        """What it has seen and what it says now."""
+        ...
+
+    def saved(self) -> Saved:
+        """What `opened` needs to continue."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Words:
+    """How a signal is spoken of."""
+
+    observations: str
+    bad: str
+
+
+_WORDS = {
+    "errors": Words(observations="requests", bad="failed"),
+    "slow": Words(observations="answers", bad="slow"),
+    "labels": Words(observations="labels", bad="wrong"),
+}
+
+
+def words(signal: Signal) -> Words:
+    """The words for a signal."""
+    return _WORDS[signal]
+
+
+def floats(saved: Mapping[str, list[str]], name: str) -> tuple[float, ...]:
+    """Running sums of that name."""
+    return tuple(map(float, saved[name]))
+
+
+def progress(n: int, needs: int | None, observations: str) -> str:
+    """`812 of about 1,900 candidate requests needed`."""
+    if needs is None:
+        return f"{n:,} candidate {observations} so far; at the rates seen it is not possible to say how many it needs"
+    return f"{n:,} of about {_about(n + needs):,} candidate {observations} needed"
+
+
+def _about(count: int) -> int:
+    """Two significant digits: the estimate has no more."""
+    step = int(10 ** max(0, len(str(count)) - 2))
+    return -(-count // step) * step

@@ -1,0 +1,132 @@
+"""Reads the ports into an Observation. Called by the controller, once a pass. Decides nothing.
+
+A port that does not answer becomes `Unread`. The registry's and the counters' last answers are kept for as long as the spec
+says (`pollInterval`, `analysis.interval`); a Watch that is made anew reads everything.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from kanarya_contracts.names import ANNOTATION_REQUEST
+from kanarya_contracts.problems import from_validation
+from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
+from kanarya_rollout.decide import shares
+from kanarya_rollout.decide.weights import agree
+from kanarya_rollout.observation import BadRequest, Observation, RegistryView, Series, Unread
+from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.ports.metrics import Metrics
+from kanarya_rollout.ports.registry import Registry
+from kanarya_rollout.ports.serving import Serving
+from kanarya_rollout.ports.traffic import Traffic
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The ports of one rollout."""
+
+    registry: Registry
+    serving: Serving
+    traffic: Traffic
+    metrics: Metrics
+
+
+class Watch:
+    """One rollout's world, with the last answers of what is not asked on every pass."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._registry: tuple[datetime, str | None, RegistryView | Unread] | None = None
+        self._series: tuple[datetime, tuple[Series, ...] | Unread] | None = None
+
+    def forget_registry(self) -> None:
+        """Ask it again on the next pass, because it was written to."""
+        self._registry = None
+
+    def look(self, rollout: ModelRollout, now: datetime) -> Observation:
+        """Everything one decision rests on."""
+        in_force = _answer(self.world.traffic.in_force)
+        return Observation(
+            now=now,
+            registry=self._registry_now(rollout, now),
+            backends=_answer(self.world.serving.backends),
+            in_force=in_force,
+            series=self._series_now(rollout, now, moving=_moving(rollout, in_force)),
+            request=pending(rollout),
+        )
+
+    def _registry_now(self, rollout: ModelRollout, now: datetime) -> RegistryView | Unread:
+        pinned = _pinned(rollout.status)
+        known = self._registry
+        if (
+            known is None
+            or known[1] != pinned
+            or not _young(known[0], now, rollout.spec.registry.poll_interval.total_seconds())
+        ):
+            known = self._registry = (now, pinned, _answer(lambda: self._ask_registry(rollout, pinned)))
+        return known[2]
+
+    def _ask_registry(self, rollout: ModelRollout, pinned: str | None) -> RegistryView:
+        ref, registry = rollout.spec.registry, self.world.registry
+        stable = registry.by_alias(ref.model, ref.stable_alias)
+        candidate = registry.by_alias(ref.model, ref.candidate_alias)
+        named = {view.version for view in (stable, candidate) if view is not None}
+        exists = pinned is None or pinned in named or registry.by_version(ref.model, pinned) is not None
+        return RegistryView(stable=stable, candidate=candidate, pinned_exists=exists)
+
+    def _series_now(self, rollout: ModelRollout, now: datetime, *, moving: bool) -> tuple[Series, ...] | Unread:
+        status = rollout.status
+        if _pinned(status) is None or status.stable is None or status.candidate is None:
+            self._series = None
+            return ()
+        versions = (status.stable.version, status.candidate.version)
+        known = self._series
+        if known is None or moving or not _young(known[0], now, rollout.spec.analysis.interval.total_seconds()):
+            known = self._series = (now, _answer(lambda: self.world.metrics.read(versions)))
+        return known[1]
+
+
+def pending(rollout: ModelRollout) -> Request | BadRequest | None:
+    """What a person asks and was not answered yet."""
+    text = rollout.metadata.annotations.get(ANNOTATION_REQUEST)
+    if text is None:
+        return None
+    try:
+        request: Request | BadRequest = Request.model_validate_json(text)
+    except ValidationError as error:
+        identity = hashlib.sha256(text.encode()).hexdigest()[:16]
+        request = BadRequest(id=f"unreadable-{identity}", message=str(from_validation(ANNOTATION_REQUEST, error)))
+    return None if request.id == rollout.status.last_request_id else request
+
+
+def _pinned(status: ModelRolloutStatus) -> str | None:
+    """The version on its way."""
+    on_its_way = status.current_step_index is not None and status.candidate is not None
+    return status.candidate.version if on_its_way and status.candidate else None
+
+
+def _moving(rollout: ModelRollout, in_force: object) -> bool:
+    """Whether a weight is about to change or on its way to the gateway: windows then end here."""
+    status, steps = rollout.status, rollout.spec.strategy.canary.steps
+    if status.canary_weight == 0 or not isinstance(in_force, Mapping) or not agree(shares(status), in_force):
+        return True
+    index = status.current_step_index
+    at_weight = index is not None and index < len(steps) and steps[index].set_weight is not None
+    return at_weight and not status.ledger.step_observations
+
+
+def _young(then: datetime, now: datetime, seconds: float) -> bool:
+    return 0 <= (now - then).total_seconds() < seconds
+
+
+def _answer(ask: Callable[[], T]) -> T | Unread:
+    try:
+        return ask()
+    except Unreachable as error:
+        return Unread(message=str(error))

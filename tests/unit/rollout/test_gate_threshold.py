@@ -1,0 +1,63 @@
+"""The absolute guard."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kanarya_rollout.gates.gate import Window
+from kanarya_rollout.gates.threshold import Threshold
+
+
+def gate(condition: str = "> 0.05", *, min_samples: int = 100, signal="errors", saved=None) -> Threshold:
+    return Threshold.opened("ceiling", signal=signal, condition=condition, min_samples=min_samples, saved=saved)
+
+
+@pytest.mark.parametrize(
+    ("condition", "bad", "verdict"),
+    [
+        ("> 0.05", 5, "Successful"),
+        ("> 0.05", 6, "Failed"),
+        (">= 0.05", 5, "Failed"),
+        ("< 0.05", 4, "Failed"),
+        ("< 0.05", 5, "Successful"),
+        ("<=0.05", 5, "Failed"),
+    ],
+)
+def test_the_condition_decides_on_the_rate_of_the_whole_rollout(condition: str, bad: int, verdict: str):
+    state = gate(condition).fold(Window(candidate_n=50, candidate_bad=bad)).fold(Window(candidate_n=50))
+    assert state.judge().verdict == verdict
+
+
+def test_before_enough_observations_it_cannot_tell_and_says_how_many_it_needs():
+    evidence = gate().fold(Window(candidate_n=40, candidate_bad=40)).judge()
+    assert (evidence.verdict, evidence.needs) == ("Inconclusive", 60)
+    assert evidence.message == "40 of about 100 candidate requests needed"
+
+
+def test_without_min_samples_one_observation_is_enough():
+    assert gate(min_samples=0).judge().verdict == "NoData"
+    assert gate(min_samples=0).fold(Window(candidate_n=1, candidate_bad=1)).judge().verdict == "Failed"
+
+
+def test_of_labels_the_rate_is_the_accuracy():
+    evidence = gate("< 0.8", signal="labels").fold(Window(candidate_n=100, candidate_bad=30)).judge()
+    assert evidence.verdict == "Failed"
+    assert evidence.message == "accuracy 0.7 on 100 candidate labels; the line is < 0.8"
+
+
+def test_the_stable_version_does_not_matter():
+    window = Window(candidate_n=100, candidate_bad=6)
+    assert gate().fold(window + Window(stable_n=900, stable_bad=900)).judge().verdict == gate().fold(window).judge().verdict
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6))
+def test_what_was_saved_as_json_continues(n: int, bad: int):
+    before = gate().fold(Window(candidate_n=n + bad, candidate_bad=bad))
+    assert gate(saved=json.loads(json.dumps(before.saved()))) == before
+
+
+def test_an_edited_line_judges_what_was_counted_before():
+    seen = gate("> 0.5").fold(Window(candidate_n=100, candidate_bad=30))
+    assert gate("> 0.2", saved=seen.saved()).judge().verdict == "Failed"
