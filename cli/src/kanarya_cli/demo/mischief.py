@@ -4,33 +4,30 @@ import csv
 import random
 from pathlib import Path
 
-import yaml
-
 import kanarya_training_job as job
 from kanarya_contracts import artifact
 from kanarya_contracts.names import CONTRACT_FILE
 
 
-def permute_labels(config: Path, good: job.Outcome, *, into: Path) -> Path:
-    """A configuration like `config`, whose training rows are those of `good` with their labels shuffled (seeded) and whose
-    held-out rows are the same. Returns its path."""
-    into.mkdir(parents=True, exist_ok=True)
-    document = yaml.safe_load(config.read_text(encoding="utf-8"))
-    target = document["target"]
+def permute_labels(settings: job.Settings, good: job.Outcome, *, into: Path) -> job.Settings:
+    """Settings whose training rows are those of `good` with their labels shuffled (seeded), written to `into`, and whose
+    held-out rows are the same."""
     with good.train_rows_file.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    labels = [row[target] for row in rows]
+    labels = [row[settings.target] for row in rows]
     random.Random(7).shuffle(labels)  # noqa: S311 (mischief, not security)
-    spoiled = into / "permuted.csv"
-    with spoiled.open("w", newline="", encoding="utf-8") as file:
+    with into.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows({**row, target: label} for row, label in zip(rows, labels, strict=True))
-    document["data"] = {**document["data"], "source": str(spoiled.resolve())}
-    document["split"] = {"evaluation": str(good.holdout_rows_file.resolve())}
-    written = into / config.name
-    written.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
-    return written
+        writer.writerows({**row, settings.target: label} for row, label in zip(rows, labels, strict=True))
+    data = settings.data.model_copy(update={"source": str(into)})
+    split = settings.split.model_copy(update={"test": None, "evaluation": str(good.holdout_rows_file)})
+    return settings.model_copy(update={"data": data, "split": split})
+
+
+def without_alias(settings: job.Settings) -> job.Settings:
+    """Settings that register a version and point nothing to it."""
+    return settings.model_copy(update={"registry": settings.registry.model_copy(update={"alias": None})})
 
 
 def alter_one_byte(directory: Path) -> Path:

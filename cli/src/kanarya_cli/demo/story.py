@@ -76,7 +76,7 @@ class Demo:
 
     def _first_version(self) -> None:
         self.stage.chapter("Train version 1, the first model somebody made, and serve it")
-        outcome = self._train("train-1", self._example("iris-baseline.yaml"))
+        outcome = self._train("train-1", self._settings("iris-baseline.yaml"))
         with self.record.phase("serve-1"):
             self._follow(lambda one: one.status.stable is not None and self._serves(outcome.version))
         self.stage.say(f"   {MODEL} v{outcome.version} answers at {self.addresses.gateway}/v2/models/{MODEL}/infer")
@@ -87,14 +87,14 @@ class Demo:
 
     def _better_version(self) -> job.Outcome:
         self.stage.chapter("Train version 2 with a proper search, while version 1 serves")
-        outcome = self._train("train-2", self._example("iris.yaml"))
+        outcome = self._train("train-2", self._settings("iris.yaml"))
         self.stage.chapter("Let the evidence decide: 10 → 25 → 50 → 100 %")
         self._roll_out(outcome.version)
         return outcome
 
     def _spoiled_version(self, good: job.Outcome) -> None:
         self.stage.chapter("Train version 3 on permuted labels, and register it against the offline comparison")
-        config = mischief.permute_labels(self._example("iris.yaml"), good, into=self.state / "spoiled")
+        config = mischief.permute_labels(self._settings("iris.yaml"), good, into=self.state / "spoiled")
         outcome = self._train(
             "train-3", config, override=job.Override(reason="the demo wants to see it caught live", by="make demo")
         )
@@ -102,7 +102,7 @@ class Demo:
 
     def _altered_version(self) -> None:
         self.stage.chapter("Register version 4, alter one byte of its file, and ask for a rollout")
-        outcome = self._train("train-4", self._example("iris.yaml"), retrain=True, alias="")
+        outcome = self._train("train-4", mischief.without_alias(self._settings("iris.yaml")), retrain=True)
         registered = self.registry.by_version(MODEL, outcome.version)
         assert registered is not None  # noqa: S101 (it was registered a moment ago)
         altered = mischief.alter_one_byte(stack.artifact_path(self.state, registered.uri))
@@ -113,19 +113,18 @@ class Demo:
 
     # --- what the chapters are made of ----------------------------------------------------------------------------------
 
-    def _example(self, name: str) -> Path:
-        return self.root / "examples" / name
+    def _settings(self, example: str) -> job.Settings:
+        return job.load_settings(self.root / "examples" / example)
 
     def _train(
-        self, phase: str, config: Path, *, alias: str | None = None, retrain: bool = False, override: job.Override | None = None
+        self, phase: str, settings: job.Settings, *, retrain: bool = False, override: job.Override | None = None
     ) -> job.Outcome:
         progress = TrainingProgress(say=lambda line: self.stage.say(f"   {line}"), show=self.stage.show)
         with self.record.phase(phase):
             outcome = job.train(
-                job.load_settings(config),
+                settings,
                 registry_uri=self.addresses.registry,
                 work_dir=self.state / "training",
-                alias=alias,
                 override=override,
                 retrain=retrain,
                 report=progress.report,
