@@ -13,6 +13,12 @@ from typing import Any
 CLUSTERS_FILE = "clusters.json"
 ROUTES_FILE = "routes.json"
 ROUTES_NAME = "kanarya"
+
+ACTIVE_CLUSTERS = "dynamic_active_clusters"
+"""Part of Envoy's `/config_dump`: the clusters that it has warmed."""
+ROUTE_CONFIGS = "dynamic_route_configs"
+"""Part of Envoy's `/config_dump`: the routes that it has taken."""
+
 VERSION_HEADER = "x-kanarya-version"
 """On every answer of a model server: the version whose server gave it."""
 
@@ -106,9 +112,9 @@ def cluster_name(model: str, version: str) -> str:
 
 
 def clusters_in_force(dump: Mapping[str, object]) -> dict[str, int]:
-    """Cluster → port, of those that Envoy has warmed, from its admin's `/config_dump`."""
+    """Cluster → port, of those that Envoy has warmed, from its admin's `/config_dump` of ACTIVE_CLUSTERS."""
     found = {}
-    for active in _entries(dump, "dynamic_active_clusters"):
+    for active in _entries(dump):
         cluster = active["cluster"]
         endpoint = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
         found[str(cluster["name"])] = int(endpoint["address"]["socket_address"]["port_value"])
@@ -116,11 +122,11 @@ def clusters_in_force(dump: Mapping[str, object]) -> dict[str, int]:
 
 
 def weights_in_force(dump: Mapping[str, object]) -> Mapping[str, Mapping[str, int]] | None:
-    """Model → version → percent as Envoy routes now, from its admin's `/config_dump`. {} before it has any route.
+    """Model → version → percent as Envoy routes now, from its admin's `/config_dump` of ROUTE_CONFIGS. {} before it has any.
 
     None when the route is not one that `routes` made.
     """
-    configs = [entry for entry in _entries(dump, "dynamic_route_configs") if entry["route_config"]["name"] == ROUTES_NAME]
+    configs = [entry for entry in _entries(dump) if entry["route_config"]["name"] == ROUTES_NAME]
     if not configs:
         return {}
     weights: dict[str, dict[str, int]] = {}
@@ -218,7 +224,7 @@ def _split_of(route: Mapping[str, Any]) -> dict[str, int]:
     return {str(one["name"]).rpartition("/")[2]: int(one.get("weight", 0)) for one in weighted}
 
 
-def _entries(dump: Mapping[str, object], kind: str) -> Iterable[Mapping[str, Any]]:
+def _entries(dump: Mapping[str, object]) -> Iterable[Mapping[str, Any]]:
     configs = dump.get("configs", [])
     assert isinstance(configs, list)  # noqa: S101 (Envoy's ConfigDump)
-    return [entry for config in configs for entry in config.get(kind, [])]
+    return configs

@@ -31,6 +31,7 @@ class Gateway:
         self._http = httpx.Client(base_url=admin, timeout=2.0, trust_env=False)
         self._lock = threading.RLock()
         self._hostnames: dict[str, tuple[str, ...]] = {}
+        self._asked: dict[str, Mapping[str, int]] = {}
 
     def close(self) -> None:
         """Let go of the connection to Envoy."""
@@ -51,55 +52,61 @@ class Gateway:
 
     def in_force(self, model: str) -> Mapping[str, int] | None:
         """As the port says."""
-        weights = envoy.weights_in_force(self._dump())
+        weights = self._routed()
         return None if weights is None else weights.get(model, {})
 
     def follow(self, model: str, ports: Ports) -> None:
         """Make the model's clusters those of its servers, and of what is routed still. Idempotent."""
         with self._lock:
-            dump = self._dump()
-            routed = envoy.weights_in_force(dump) or {}
-            wanted = self._clusters(dump)
-            kept = {version: port for version, port in wanted.get(model, {}).items() if version in routed.get(model, {})}
-            self._place(dump, {**wanted, model: {**kept, **ports}})
+            present = self._clusters()
+            routed = (self._routed() or {}).get(model, {})
+            kept = {version: port for version, port in present.get(model, {}).items() if version in routed}
+            self._place(present, {**present, model: {**kept, **ports}})
 
     def route(self, model: str, weights: Mapping[str, int], ports: Ports) -> None:
         """As the port says. Clusters first; the route follows once Envoy has them."""
         with self._lock:
-            dump = self._dump()
-            wanted = self._clusters(dump)
-            wanted[model] = {**wanted.get(model, {}), **ports}
-            lost = [version for version, weight in weights.items() if weight and version not in wanted[model]]
+            present = self._clusters()
+            here = {**present.get(model, {}), **ports}
+            lost = [version for version, weight in weights.items() if weight and version not in here]
             if lost:
                 msg = f"no server of {model} version {', '.join(lost)} runs; it cannot be given traffic"
                 raise Unreachable(msg)
-            self._place(dump, wanted)
-            self._wait_for(model, {version: wanted[model][version] for version in weights if version in wanted[model]})
-            splits = {**(envoy.weights_in_force(dump) or {}), model: weights}
-            if envoy.weights_in_force(dump) != splits:
-                self._write(envoy.ROUTES_FILE, self._routes(splits))
+            if self._place(present, {**present, model: here}):
+                self._wait_for(model, here)
+            self._asked[model] = dict(weights)
+            routed = self._routed()
+            if routed is None or routed.get(model) != weights:
+                others = self._asked if routed is None else routed
+                self._write(envoy.ROUTES_FILE, self._routes({**others, model: weights}))
 
-    def _clusters(self, dump: Mapping[str, object]) -> dict[str, dict[str, int]]:
+    def _routed(self) -> Mapping[str, Mapping[str, int]] | None:
+        return envoy.weights_in_force(self._dump(envoy.ROUTE_CONFIGS))
+
+    def _clusters(self) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
-        for name, port in envoy.clusters_in_force(dump).items():
+        for name, port in envoy.clusters_in_force(self._dump(envoy.ACTIVE_CLUSTERS)).items():
             model, _, version = name.rpartition("/")
             found.setdefault(model, {})[version] = port
         return found
 
-    def _place(self, dump: Mapping[str, object], wanted: Mapping[str, Ports]) -> None:
-        if {model: ports for model, ports in wanted.items() if ports} != self._clusters(dump):
+    def _place(self, present: Mapping[str, Mapping[str, int]], wanted: Mapping[str, Mapping[str, int]]) -> bool:
+        """Ask for these clusters. Returns whether they are others than Envoy has."""
+        changes = {model: ports for model, ports in wanted.items() if ports} != present
+        if changes:
             self._write(envoy.CLUSTERS_FILE, envoy.clusters(wanted, HOST))
+        return changes
 
     def _wait_for(self, model: str, ports: Ports) -> None:
-        wanted = {envoy.cluster_name(model, version): port for version, port in ports.items()}
         deadline = time.monotonic() + WARMING_SECONDS
-        while not wanted.items() <= envoy.clusters_in_force(self._dump()).items():
+        while self._clusters().get(model) != ports:
             if time.monotonic() > deadline:
-                msg = f"Envoy has not taken {', '.join(sorted(wanted))} within {WARMING_SECONDS:g} s; the route stays as it is"
+                names = ", ".join(sorted(ports))
+                msg = f"Envoy has not taken {model} {names} within {WARMING_SECONDS:g} s; the route stays as it is"
                 raise Unreachable(msg)
             time.sleep(0.005)
 
-    def _routes(self, weights: Mapping[str, Ports]) -> dict[str, object]:
+    def _routes(self, weights: Mapping[str, Mapping[str, int]]) -> dict[str, object]:
         return envoy.routes(
             [
                 envoy.Split(model=model, hostnames=hostnames, weights=weights.get(model, {}))
@@ -110,9 +117,9 @@ class Gateway:
     def _write(self, file: str, document: object) -> None:
         files.write_json(self._directory / file, document, durable=False)
 
-    def _dump(self) -> Mapping[str, object]:
+    def _dump(self, resource: str) -> Mapping[str, object]:
         try:
-            response = self._http.get("/config_dump").raise_for_status()
+            response = self._http.get("/config_dump", params={"resource": resource}).raise_for_status()
             dump = response.json()
         except (httpx.HTTPError, ValueError) as error:
             msg = f"Envoy's admin at {self._http.base_url} does not answer: {error or type(error).__name__}"
