@@ -35,7 +35,7 @@ def decide(rollout: ModelRollout, observation: Observation) -> Decision:
     requests.answer(draft)
     if draft.on_its_way:
         _go_on(draft)
-    if not draft.on_its_way:
+    else:
         _rest(draft)
     champion.retire(draft)
     steps.settle_pause(draft)

@@ -21,9 +21,10 @@ def pinned(version: RegisteredVersion) -> VersionRef:
 
 
 def incoming(draft: Draft) -> VersionRef | None:
-    """The version that the registry calls champion and that does not serve yet. None while a candidate is on its way."""
+    """The version that the registry calls champion and that does not serve yet. None while a candidate is on its way, and
+    in the pass that moves the alias, whose view of the registry is the one before."""
     view = draft.registry
-    if view is None or view.stable is None or draft.on_its_way:
+    if view is None or view.stable is None or draft.on_its_way or draft.alias is not None:
         return None
     if draft.status.stable is not None and draft.status.stable.version == view.stable.version:
         return None

@@ -1,0 +1,142 @@
+"""The whole world of one rollout, with requests that follow the gateway."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, Verb
+from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
+from kanarya_rollout.controller import Controller
+from kanarya_rollout.decide import Decision
+from kanarya_rollout.testing.documents import a_rollout
+from kanarya_rollout.testing.ports import (
+    FakeClock,
+    FakeMetrics,
+    FakeRegistry,
+    FakeServing,
+    FakeStore,
+    FakeTraffic,
+    Fuse,
+    Killed,
+    Process,
+)
+
+
+@dataclass
+class Quality:
+    """How a version behaves, in shares."""
+
+    errors: float = 0.0
+    slow: float = 0.0
+    wrong: float = 0.0
+
+
+class Simulation:
+    """The whole world of one rollout, and requests that follow the gateway. Deterministic, no chance."""
+
+    def __init__(self, rollout: ModelRollout | None = None) -> None:
+        self.fuse = Fuse()
+        self.clock = FakeClock()
+        self.store = FakeStore(self.fuse)
+        self.registry = FakeRegistry(self.fuse)
+        self.serving = FakeServing(self.fuse, self.clock)
+        self.traffic = FakeTraffic(self.fuse)
+        self.metrics = FakeMetrics(self.serving)
+        self.quality: dict[str, Quality] = {}
+        """By version; faultless where nothing is said."""
+        self.store.put(rollout or a_rollout())
+        self.controller = self.fresh_controller()
+        self._carry: dict[tuple[str, str], float] = {}
+        self._requests = 0
+
+    def fresh_controller(self) -> Controller:
+        """A controller that knows nothing but the store."""
+        self.controller = Controller(
+            store=self.store,
+            registry=self.registry,
+            serving_for=lambda _: self.serving,
+            traffic_for=lambda _: self.traffic,
+            metrics_for=lambda _: self.metrics,
+            clock=self.clock,
+            log=logging.getLogger("kanarya_rollout.testing"),
+        )
+        return self.controller
+
+    @property
+    def status(self) -> ModelRolloutStatus:
+        """As stored."""
+        found = self.store.get("iris")
+        if found is None:
+            raise AssertionError("there is no rollout named iris")
+        return found[0].status
+
+    def tick(self, *, seconds: float = 1.0, requests: int = 0) -> Decision:
+        """Some requests, some time, one pass."""
+        self.send(requests)
+        self.clock.advance(seconds)
+        return self.controller.reconcile("iris")
+
+    def tick_or_die(self, *, seconds: float = 1.0, requests: int = 0) -> bool:
+        """Like `tick`; if the fuse ends the controller, a fresh one takes over. Whether it survived."""
+        try:
+            self.tick(seconds=seconds, requests=requests)
+        except Killed:
+            self.fresh_controller()
+            return False
+        return True
+
+    def run(self, *, ticks: int, seconds: float = 1.0, requests: int = 0) -> None:
+        """Several of them."""
+        for _ in range(ticks):
+            self.tick(seconds=seconds, requests=requests)
+
+    def until(
+        self, holds: Callable[[ModelRolloutStatus], bool], *, requests: int = 0, seconds: float = 1.0, ticks: int = 200
+    ) -> None:
+        """Passes until the status is so. AssertionError if it is not after `ticks`."""
+        for _ in range(ticks):
+            if holds(self.status):
+                return
+            self.tick(seconds=seconds, requests=requests)
+        raise AssertionError(f"not after {ticks} ticks; the status is {self.status.model_dump_json(by_alias=True)}")
+
+    def serve_first(self, version: str = "1") -> None:
+        """Bring a champion up."""
+        self.registry.register(version, alias=ALIAS_STABLE)
+        self.until(lambda status: status.stable is not None and self.traffic.now == {version: 100})
+
+    def challenge(self, version: str = "2") -> None:
+        """A version with the candidate's alias."""
+        self.registry.register(version, alias=ALIAS_CANDIDATE)
+
+    def ask(self, verb: Verb, *, full: bool = False) -> None:
+        """A person's request."""
+        self._requests += 1
+        self.store.request("iris", Request(id=f"request-{self._requests}", verb=verb, by="ada", full=full))
+
+    def send(self, count: int) -> None:
+        """Requests, split as the gateway splits, labels sent back at once."""
+        for version, share in self.traffic.now.items():
+            process = self.serving.processes.get(version)
+            n = self._whole((version, "requests"), count * share / 100)
+            if process is not None and n:
+                self.answer(process, n)
+
+    def answer(self, process: Process, n: int) -> None:
+        """`n` requests answered by a process, as its version's quality has it."""
+        quality = self.quality.get(process.version, Quality())
+        errors, slow, wrong = (
+            min(n, self._whole((process.version, name), n * getattr(quality, name))) for name in ("errors", "slow", "wrong")
+        )
+        process.add("requests", n)
+        process.add("errors", errors)
+        process.add("faster", n - errors)
+        process.add("faster", n - errors - min(slow, n - errors), bound=0.1)
+        process.add("right", n - wrong)
+        process.add("wrong", wrong)
+
+    def _whole(self, key: tuple[str, str], amount: float) -> int:
+        """Whole units, the rest carried over."""
+        total = self._carry.get(key, 0.0) + amount
+        self._carry[key] = total - int(total + 1e-9)
+        return int(total + 1e-9)
