@@ -93,7 +93,7 @@ def open_checked(directory: Path, expected: str | None = None) -> Package:
     try:
         content = (directory / CONTRACT_FILE).read_bytes()
     except OSError as error:
-        raise KanaryaError(f"{directory} has no readable {CONTRACT_FILE}: {error.strerror}") from None
+        raise KanaryaError(f"the artifact has no readable {CONTRACT_FILE}: {error.strerror}") from None
     digest = artifact.digest(content)
     if expected is not None and digest != expected:
         raise KanaryaError(f"{CONTRACT_FILE} has digest {digest}, {expected} was registered: it was changed since")

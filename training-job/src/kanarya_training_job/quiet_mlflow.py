@@ -20,6 +20,7 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",  # seconds of silence, not of the whole transfer; its default is 120
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # its default is 7, with growing pauses: minutes
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",

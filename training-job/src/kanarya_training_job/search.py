@@ -10,6 +10,7 @@ from typing import Any
 
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 from sklearn.pipeline import Pipeline
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # publishes no types
 
 from kanarya_contracts.artifact import Metric
 from kanarya_contracts.problems import KanaryaError
@@ -84,7 +85,9 @@ def search(train: Rows, settings: Settings, report: Callable[[Progress], None]) 
         _try(candidate, train, settings, finished)
     best = _best(trials, settings)
     estimator = _pipeline(best.family, train, settings).set_params(**families.inside(best.family, best.parameters))
-    return Found(estimator=estimator.fit(train.matrix, train.labels), best=best, trials=tuple(trials))
+    with threadpool_limits(1):
+        estimator.fit(train.matrix, train.labels)
+    return Found(estimator=estimator, best=best, trials=tuple(trials))
 
 
 def _try(candidate: Candidate, train: Rows, settings: Settings, finished: Callable[[Trial], None]) -> None:
@@ -100,7 +103,8 @@ def _try(candidate: Candidate, train: Rows, settings: Settings, finished: Callab
     )
     search.each = lambda results: finished(_latest(candidate.family, results, settings.measured))
     try:
-        search.fit(train.matrix, train.labels)
+        with threadpool_limits(1):  # more threads only wait for each other on few rows, and their sums differ in the last bit
+            search.fit(train.matrix, train.labels)
     except ValueError as error:
         raise KanaryaError(f"search: {candidate.family} cannot be fitted: {' '.join(str(error).split())}") from error
 
