@@ -173,9 +173,9 @@ def _strings(document: dict[str, object]) -> int:
         value = pending.pop()
         if type(value) is dict:
             count += len(value)
-            # Elements of a numeric tensor hold no string; if they do, `core` refuses them whatever is counted here.
-            numbers = "data" in value and value.get("datatype") != "BYTES"
-            pending += [item for name, item in value.items() if not (numbers and name == "data")]
+            # Shapes and elements of numeric tensors hold no string; where they do, `core` refuses them anyway.
+            skipped = ("shape", "data") if value.get("datatype", "BYTES") != "BYTES" else ("shape",)
+            pending += [item for name, item in value.items() if name not in skipped]
         elif type(value) is list:
             pending += value
         elif type(value) is str:

@@ -1,0 +1,64 @@
+"""Flags and environment variables."""
+
+import argparse
+
+import pytest
+
+from kanarya_contracts.problems import InvalidInput
+from kanarya_model.__main__ import main
+from kanarya_model.settings import arguments, settings
+
+
+def parse(*argv, **environment):
+    parser = argparse.ArgumentParser()
+    arguments(parser)
+    return settings(vars(parser.parse_args(argv)), {f"KANARYA_MODEL_{name}": value for name, value in environment.items()})
+
+
+def test_defaults_are_what_a_laptop_wants():
+    chosen = parse("model")
+
+    assert (chosen.dir, chosen.host, chosen.port, chosen.onnx_threads) == ("model", "127.0.0.1", 8080, 1)
+    assert chosen.keep_alive_seconds == 75
+    assert chosen.most_body_bytes == 16 * 1024 * 1024
+
+
+def test_a_flag_wins_over_the_environment_which_wins_over_the_default():
+    chosen = parse("model", "--port", "1", PORT="2", DRAIN_SECONDS="3.5", DIR="other")
+
+    assert (chosen.port, chosen.drain_seconds, chosen.dir) == (1, 3.5, "model")
+
+
+def test_the_environment_alone_is_enough():
+    assert parse(DIR="s3://bucket/prefix", VERSION="7").dir == "s3://bucket/prefix"
+
+
+def test_every_problem_is_reported_at_once():
+    with pytest.raises(InvalidInput) as wrong:
+        parse("--port", "70000", "--digest", "abc", "--drain-seconds", "nan", "--name", "a/b", VERSION="a b")
+
+    message = str(wrong.value)
+    for words in ("DIR: is missing", "--port: got '70000', expected an integer from 0 to 65535", "--digest: got 'abc'"):
+        assert words in message
+    for words in ("--drain-seconds: got 'nan'", "--name: got 'a/b'", "KANARYA_MODEL_VERSION: got 'a b'"):
+        assert words in message
+
+
+def test_a_wrong_flag_is_status_2_with_the_reason_on_the_last_line(capsys):
+    assert main(["serve", "model", "--port", "x"]) == 2
+
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "kanarya-model: settings: --port: got 'x', expected an integer from 0 to 65535"
+    )
+
+
+def test_check_answers_without_serving(artifact, capsys):
+    assert main(["check", str(artifact("numeric"))]) == 0
+
+    assert "gives the right answers to its 4 example rows" in capsys.readouterr().out
+
+
+def test_check_refuses_with_status_2(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 2
+
+    assert "kanarya.json cannot be read" in capsys.readouterr().err.splitlines()[-1]
