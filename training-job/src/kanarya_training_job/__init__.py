@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
+from kanarya_training_job.address import parse as parse_address
 from kanarya_training_job.configuration import load_settings
 from kanarya_training_job.outcome import ComparisonRefused, Event, Outcome, Override, RegistryError
 from kanarya_training_job.settings import Settings
@@ -55,11 +56,13 @@ def train(
     Raises InvalidInput (data), ComparisonRefused (nothing registered), RegistryError (no alias moved), KanaryaError (disk,
     hyperparameters, a type that may not be stored).
     """
+    address = parse_address(registry_uri)
+    address.probe()
     from kanarya_training_job import pipeline  # noqa: PLC0415 (seconds of imports that reading a configuration does without)
 
     return pipeline.run(
         settings,
-        registry_uri=registry_uri,
+        address=address,
         work_dir=work_dir,
         alias=alias,
         override=override,

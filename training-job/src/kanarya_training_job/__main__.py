@@ -23,6 +23,8 @@ from pathlib import Path
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import ComparisonRefused, Outcome, Override, RegistryError, load_settings, train
 
+_log = logging.getLogger(__name__)
+
 EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_REGISTRY, EXIT_FAULT = 1, 2, 3, 70
 
 
@@ -41,12 +43,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             retrain=options.retrain,
         )
     except KanaryaError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return _status(error)
-    except Exception:
-        logging.exception("a fault of the training job")
+    except Exception:  # noqa: BLE001 (a traceback and its own status, so that a Job does not take a fault for a refusal)
+        _log.exception("a fault of the training job")
         return EXIT_FAULT
-    print(json.dumps(_shown(outcome)))
+    sys.stdout.write(f"{json.dumps(_shown(outcome))}\n")
     return 0
 
 

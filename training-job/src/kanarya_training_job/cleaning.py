@@ -1,10 +1,9 @@
-"""What is done about rows that are not as they should be: counted and logged, never silent. Pure.
+"""What is done about rows that are not as they should be: counted, never silent. Pure; the pipeline reports the counts.
 
 `clean` comes before the split and looks at rows one by one or in equal pairs, so nothing leaks; `trim` comes after it and
 looks at training rows alone, because its bounds are statistics of what it is given.
 """
 
-import logging
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,8 +15,6 @@ from kanarya_training_job.settings import Cleaning
 
 Counts = dict[str, int]
 """What was done → how often, in rows or values as the name says. Everything that was looked for is there, also at 0."""
-
-_log = logging.getLogger(__name__)
 
 
 def clean(rows: Rows, cleaning: Cleaning) -> tuple[Rows, Counts]:
@@ -36,7 +33,7 @@ def clean(rows: Rows, cleaning: Cleaning) -> tuple[Rows, Counts]:
         rows = rows.keep(rows.frame[~twin])
     if not len(rows):
         raise KanaryaError(f"no row is left after cleaning ({_listed(counts)}). Relax cleaning, or look at the data.")
-    return rows, _logged(counts)
+    return rows, counts
 
 
 def trim(rows: Rows, cleaning: Cleaning) -> tuple[Rows, Counts]:
@@ -54,9 +51,9 @@ def trim(rows: Rows, cleaning: Cleaning) -> tuple[Rows, Counts]:
     outside = values.lt(low - reach) | values.gt(high + reach)
     if cleaning.outliers == "drop":
         beyond = outside.any(axis=1)
-        return rows.keep(rows.frame[~beyond]), _logged({"outlier-rows-dropped": int(beyond.sum())})
+        return rows.keep(rows.frame[~beyond]), {"outlier-rows-dropped": int(beyond.sum())}
     clipped = values.clip(low - reach, high + reach, axis=1)
-    return _replaced(rows, clipped), _logged({"outlier-values-clipped": int(outside.to_numpy().sum())})
+    return _replaced(rows, clipped), {"outlier-values-clipped": int(outside.to_numpy().sum())}
 
 
 def _infinite_to_missing(rows: Rows, counts: Counts) -> Rows:
@@ -86,8 +83,3 @@ def _replaced(rows: Rows, values: pd.DataFrame) -> Rows:
 
 def _listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{what} {count}" for what, count in counts.items()) or "nothing was done"
-
-
-def _logged(counts: Counts) -> Counts:
-    _log.info("cleaning: %s", _listed(counts))
-    return counts

@@ -56,10 +56,15 @@ class Rows:
         return matrix(self.frame, self.columns)
 
     @property
+    def whole_numbers(self) -> bool:
+        """Whether the target holds numbers, not words."""
+        return pd.api.types.is_integer_dtype(self.frame[self.target])
+
+    @property
     def labels(self) -> Labels:
         """The target."""
         values = self.frame[self.target]
-        return values.to_numpy(dtype=np.int64) if pd.api.types.is_integer_dtype(values) else values.to_numpy(dtype=np.str_)
+        return values.to_numpy(dtype=np.int64) if self.whole_numbers else values.to_numpy(dtype=np.str_)
 
     @property
     def words(self) -> list[str]:

@@ -135,7 +135,7 @@ def _contract(trained: Trained, converted: conversion.Converted, files: dict[str
         classes=trained.answers.classes,
         runtime=served,
         reference=reference.reference(trained.train, trained.answers),
-        example=reference.example(trained.holdout, trained.answers),
+        example=reference.example(trained.holdout, trained.answers, whole_numbers=trained.train.whole_numbers),
         metrics=trained.metrics,
         data=trained.data,
         training=artifact.Training(
@@ -153,9 +153,8 @@ def _contract(trained: Trained, converted: conversion.Converted, files: dict[str
 
 def _outputs(trained: Trained, served: Runtime) -> tuple[Tensor, Tensor]:
     label, probabilities = runtime.OUTPUTS
-    numbers = trained.train.labels.dtype.kind == "i"
     return (
-        Tensor(name=label, datatype=Datatype.INT64 if numbers else Datatype.BYTES, shape=(-1,)),
+        Tensor(name=label, datatype=Datatype.INT64 if trained.train.whole_numbers else Datatype.BYTES, shape=(-1,)),
         Tensor(
             name=probabilities,
             datatype=Datatype.FP32 if served.format == "onnx" else Datatype.FP64,

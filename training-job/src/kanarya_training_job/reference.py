@@ -52,21 +52,19 @@ def _histogram(column: Column, values: pd.Series) -> artifact.Histogram:
     return artifact.NumericHistogram(edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), missing=missing)
 
 
-def example(holdout: Rows, answers: Answers) -> artifact.Example:
-    """A few held-out rows, every class that is answered among them, with scikit-learn's answers."""
+def example(holdout: Rows, answers: Answers, *, whole_numbers: bool) -> artifact.Example:
+    """A few held-out rows, every class that is answered among them, with scikit-learn's answers.
+
+    `whole_numbers`: labels are written as numbers, as the server's tensor has them.
+    """
     chosen = _chosen(answers.labels)
     part = holdout.frame.iloc[chosen]
     return artifact.Example(
         inputs={column.name: _values(part[column.name]) for column in holdout.columns},
-        labels=tuple(_label(holdout, answers.labels[row]) for row in chosen),
+        labels=tuple(int(answers.labels[row]) if whole_numbers else answers.labels[row] for row in chosen),
         probabilities=tuple(tuple(row) for row in answers.probabilities[chosen].tolist()),
         tolerance=EXAMPLE_TOLERANCE,
     )
-
-
-def _label(rows: Rows, label: str) -> str | int:
-    """A label as the server's tensor has it: a number where the target is one."""
-    return int(label) if pd.api.types.is_integer_dtype(rows.frame[rows.target]) else label
 
 
 def frame_of(shown: artifact.Example) -> pd.DataFrame:

@@ -89,7 +89,8 @@ def _experiment(registry: Registry, name: str) -> str:
         return str(registry.client.create_experiment(name))
     if found.lifecycle_stage != "active":
         raise RegistryError(
-            f"the experiment {name!r} was deleted in MLflow at {registry.shown}. Restore it, or set registry.experiment."
+            f"MLflow at {registry.address.shown}: the experiment {name!r} was deleted. Restore it, or set registry.experiment.",
+            answered=True,
         )
     return str(found.experiment_id)
 
@@ -138,13 +139,15 @@ def _read_back(registry: Registry, model: str, version: str, digest: str) -> Non
     with tempfile.TemporaryDirectory() as directory:
         found = artifact.digest(registry.download(model, version, Path(directory), file=CONTRACT_FILE).read_bytes())
     if found != digest:
-        raise RegistryError(f"MLflow at {registry.shown} hands out another {CONTRACT_FILE} ({found}) than was sent ({digest})")
+        raise RegistryError(
+            f"MLflow at {registry.address.shown} hands out another {CONTRACT_FILE} ({found}) than was sent ({digest})"
+        )
 
 
 def _mark_failed(registry: Registry, run_id: str) -> None:
     """As a courtesy to whoever looks at the run. What went wrong is on its way to the caller and must not be replaced."""
     try:
-        registry.probe()
+        registry.address.probe()
         registry.client.set_terminated(run_id, "FAILED")
     except (RegistryError, MlflowException):
         return

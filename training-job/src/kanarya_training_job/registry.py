@@ -8,18 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
-import httpx
 import requests
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from kanarya_contracts.names import TAG_DIGEST, TAG_TRAINING
+from kanarya_training_job.address import Address
 from kanarya_training_job.outcome import RegistryError
 from kanarya_training_job.quiet_mlflow import MlflowClient, MlflowException, RestException
-
-PROBE_SECONDS = 4.0
-"""For `/health` to answer, before anything is trained for a server that is not there."""
 
 _ABSENT = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"})
 """How MLflow says that there is no such model, and that there is no such alias."""
@@ -38,26 +34,10 @@ class Version:
 class Registry:
     """A connection. Credentials come from MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, never from the address."""
 
-    def __init__(self, uri: str) -> None:
-        parts = urlsplit(uri)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise RegistryError(
-                f"the registry's address is {uri!r}, expected http://HOST:PORT or https://… of an MLflow server"
-            )
-        self.shown = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])).rstrip("/")
-        """The address without credentials."""
-        self.client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.client = MlflowClient(tracking_uri=address.uri, registry_uri=address.uri)
         """For `register`."""
-        self._uri = uri.rstrip("/")
-
-    def probe(self) -> None:
-        """Raise RegistryError unless the server says that it is healthy."""
-        try:
-            response = httpx.get(f"{self._uri}/health", timeout=PROBE_SECONDS)
-        except httpx.HTTPError as error:
-            raise self._unreachable("answer /health", str(error) or type(error).__name__) from None
-        if response.status_code != 200:
-            raise self._unreachable("answer /health", f"it said {response.status_code} {response.text[:200].strip()}")
 
     def by_alias(self, model: str, alias: str) -> Version | None:
         """The version that holds an alias; None if the server says that none does."""
@@ -80,7 +60,7 @@ class Registry:
         """Fetch a version's artifact, or one file of it, into a directory that exists. Returns the path."""
         with self.asking(f"hand out {file or 'the files'} of {model} version {version}"):
             uri = self.client.get_model_version_download_uri(model, version)
-            repository = get_artifact_repository(uri, tracking_uri=self._uri)
+            repository = get_artifact_repository(uri, tracking_uri=self.address.uri)
             return Path(repository.download_artifacts(file, dst_path=str(into)))
 
     def set_alias(self, model: str, alias: str, version: str) -> None:
@@ -100,12 +80,11 @@ class Registry:
         try:
             yield
         except (RestException, requests.HTTPError) as error:
-            raise RegistryError(f"MLflow at {self.shown} would not {what}: {_one_line(error)}", answered=True) from error
+            raise RegistryError(
+                f"MLflow at {self.address.shown} would not {what}: {_one_line(error)}", answered=True
+            ) from error
         except (MlflowException, requests.RequestException) as error:
-            raise self._unreachable(what, _one_line(error)) from error
-
-    def _unreachable(self, what: str, detail: str) -> RegistryError:
-        return RegistryError(f"MLflow at {self.shown} did not {what}: {detail}. Is it running, and is this its address?")
+            raise self.address.silent(what, _one_line(error)) from error
 
 
 def _version(found: Any) -> Version:

@@ -171,7 +171,7 @@ class Cleaning(_Strict):
     missing word."""
 
     infinite: Literal["refuse", "missing"] = "refuse"
-    """An infinity in a feature is an error, or is treated as a missing value."""
+    """An infinity in a feature is an error, or becomes a missing value (then `missing` must be `drop` or `impute`)."""
 
     duplicates: Literal["drop", "keep"] = "drop"
     """Rows equal in every feature and the target. Dropped by default: a twin on both sides of the split is a leak."""
@@ -181,6 +181,12 @@ class Cleaning(_Strict):
 
     outlier_factor: float = Field(default=3.0, gt=0)
     """How many interquartile ranges beyond the quartiles is an outlier. 3 is Tukey's "far out"."""
+
+    @model_validator(mode="after")
+    def _missing_is_dealt_with(self) -> Self:
+        if self.infinite == "missing" and self.missing == "refuse":
+            raise ValueError("infinite is missing, and missing is refuse: set missing to drop or impute, or infinite to refuse")
+        return self
 
 
 class Split(_Strict):

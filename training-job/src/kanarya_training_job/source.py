@@ -7,6 +7,7 @@ as people know it, without a query string or credentials: those of a presigned a
 import csv
 import hashlib
 import io
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,14 +137,16 @@ def _parse(content: bytes, source: DataSource, shown: str, text_columns: Sequenc
     if repeated:
         raise _invalid(shown, f"has more than one column named {', '.join(map(repr, repeated))}", line=1)
     try:
-        return pd.read_csv(
-            io.StringIO(text),
-            sep=source.separator,
-            dtype=dict.fromkeys(text_columns, str),
-            index_col=False,
-            float_precision="round_trip",  # the default parser is off by a last bit, and the digest of predictions sees it
-            low_memory=False,  # in chunks, one column could get two types
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # a row with too many fields would only be cut short
+            return pd.read_csv(
+                io.StringIO(text),
+                sep=source.separator,
+                dtype=dict.fromkeys(text_columns, str),
+                index_col=False,
+                float_precision="round_trip",  # the default parser is off by a last bit, and the digest of predictions sees it
+                low_memory=False,  # in chunks, one column could get two types
+            )
     except pd.errors.EmptyDataError:
         raise _invalid(shown, "is empty (no header, no rows)") from None
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
