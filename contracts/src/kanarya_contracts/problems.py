@@ -66,6 +66,12 @@ def problem(message: str, *path: str | int) -> Problem:
     return Problem(path=path, message=message)
 
 
+def repeated(field: str, words: Sequence[str]) -> list[Problem]:
+    """A problem at `field` if a word stands there more than once."""
+    twice = sorted({word for word in words if words.count(word) > 1})
+    return [problem(f"got {twice} more than once, expected every name once", field)] if twice else []
+
+
 def agreed(checked: Checked, wrong: Sequence[Problem]) -> Checked:
     """The end of an after-validator: what was checked, or Inconsistent if something is wrong with it."""
     if wrong:

@@ -24,9 +24,9 @@ SERVICE = {
 }
 
 
-def test_every_reason_explains_one_condition_or_is_the_quiet_one() -> None:
+def test_every_reason_explains_one_condition_or_is_the_quiet_one_or_an_events_alone() -> None:
     grouped = [reason for reasons in REASONS.values() for reason in reasons]
-    assert sorted([*grouped, Reason.AS_EXPECTED]) == sorted(Reason)
+    assert sorted([*grouped, Reason.AS_EXPECTED, Reason.REQUEST_REFUSED]) == sorted(Reason)
     assert set(REASONS) == set(ConditionType)
 
 

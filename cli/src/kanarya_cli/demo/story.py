@@ -94,10 +94,9 @@ class Demo:
 
     def _spoiled_version(self, good: job.Outcome) -> None:
         self.stage.chapter("Train version 3 on permuted labels, and register it against the offline comparison")
-        config = mischief.permute_labels(self._settings("iris.yaml"), good, into=self.state / "spoiled")
-        outcome = self._train(
-            "train-3", config, override=job.Override(reason="the demo wants to see it caught live", by="make demo")
-        )
+        settings = mischief.permute_labels(self._settings("iris.yaml"), good, into=self.state / "permuted.csv")
+        override = job.Override(reason="the demo wants to see it caught live", by="make demo")
+        outcome = self._train("train-3", settings, override=override)
         self._roll_out(outcome.version)
 
     def _altered_version(self) -> None:

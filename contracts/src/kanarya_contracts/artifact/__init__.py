@@ -1,0 +1,58 @@
+"""`kanarya.json`: what a model version says about itself, and what everyone holds it to.
+
+Written by `training-job` (package), checked by `rollout` before a version gets traffic and by `model` before it loads a
+file. An artifact is a directory: MLflow's model, `model.onnx` where the conversion reproduces scikit-learn, a model card
+and this file, which lists every other file with its digest. The artifact's own digest is the SHA-256 of this file's bytes.
+
+Pure: paths and digests come in as values; reading them is the caller's. What is wrong with a document is said at the
+field it is wrong in, all of it at once.
+
+    contract  the document, `parse` and `digest`        parts  what it is made of
+"""
+
+from kanarya_contracts.artifact.contract import SCHEMA_VERSION, ArtifactContract, digest, parse
+from kanarya_contracts.artifact.parts import (
+    CategoricalColumn,
+    CategoricalHistogram,
+    Column,
+    Count,
+    Data,
+    Digest,
+    Example,
+    FileDigest,
+    Histogram,
+    Metric,
+    Name,
+    NumericColumn,
+    NumericHistogram,
+    Parity,
+    Reference,
+    Runtime,
+    Tensor,
+    Training,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "ArtifactContract",
+    "CategoricalColumn",
+    "CategoricalHistogram",
+    "Column",
+    "Count",
+    "Data",
+    "Digest",
+    "Example",
+    "FileDigest",
+    "Histogram",
+    "Metric",
+    "Name",
+    "NumericColumn",
+    "NumericHistogram",
+    "Parity",
+    "Reference",
+    "Runtime",
+    "Tensor",
+    "Training",
+    "digest",
+    "parse",
+]

@@ -1,0 +1,53 @@
+"""The `ModelRollout` resource: what a person writes (spec) and what the controller knows (status).
+
+Read by `rollout` (which alone writes status), by `cli`, and by the CRD that is made from these models. Strict: an unknown
+field is a problem, because a misspelt gate is a gate that is not there. No floats: quantities and durations are strings.
+
+    resource  the whole, and requests of people        gate   a metric and the test that judges it
+    spec      target, registry, steps, analysis        status what the controller knows and goes on from
+"""
+
+from kanarya_contracts.rollout.gate import GateSpec, Margin, Signal
+from kanarya_contracts.rollout.resource import ModelRollout, Request
+from kanarya_contracts.rollout.spec import (
+    Analysis,
+    Canary,
+    GatewayRef,
+    ModelRolloutSpec,
+    Pause,
+    RegistryRef,
+    SetMirror,
+    Step,
+    StepAnalysis,
+    Strategy,
+    TargetRef,
+    Traffic,
+)
+from kanarya_contracts.rollout.status import Condition, Evidence, Ledger, ModelRolloutStatus, Tally, Verdict, VersionRef
+
+__all__ = [
+    "Analysis",
+    "Canary",
+    "Condition",
+    "Evidence",
+    "GateSpec",
+    "GatewayRef",
+    "Ledger",
+    "Margin",
+    "ModelRollout",
+    "ModelRolloutSpec",
+    "ModelRolloutStatus",
+    "Pause",
+    "RegistryRef",
+    "Request",
+    "SetMirror",
+    "Signal",
+    "Step",
+    "StepAnalysis",
+    "Strategy",
+    "Tally",
+    "TargetRef",
+    "Traffic",
+    "Verdict",
+    "VersionRef",
+]

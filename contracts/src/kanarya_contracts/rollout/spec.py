@@ -1,0 +1,196 @@
+"""What a person writes: target, registry, traffic, steps, analysis, and what happens when nothing can be said."""
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE
+from kanarya_contracts.problems import agreed, problem
+from kanarya_contracts.quantities import Duration, PositiveDuration, parse_duration
+from kanarya_contracts.rollout.base import Percent, Strict
+from kanarya_contracts.rollout.gate import GateSpec
+
+
+class TargetRef(Strict):
+    """What serves the model."""
+
+    api_version: Literal["serving.kserve.io/v1beta1"] = "serving.kserve.io/v1beta1"
+    """KServe's."""
+    kind: Literal["InferenceService"] = "InferenceService"
+    """The only kind there is."""
+    name: str = Field(min_length=1)
+    """In the rollout's own namespace."""
+
+
+class RegistryRef(Strict):
+    """Where intent comes from."""
+
+    model: str = Field(min_length=1)
+    """Registered model's name."""
+    stable_alias: str = Field(default=ALIAS_STABLE, min_length=1)
+    """Points to the version that serves; the controller moves it when a candidate is promoted."""
+    candidate_alias: str = Field(default=ALIAS_CANDIDATE, min_length=1)
+    """Points to the version that wants to serve; moving it starts a rollout."""
+    poll_interval: PositiveDuration = parse_duration("15s")
+    """How often both are read."""
+
+    @model_validator(mode="after")
+    def _two_aliases(self) -> Self:
+        same = self.stable_alias == self.candidate_alias
+        text = f"got {self.candidate_alias!r}, which is stableAlias too; expected two different ones"
+        return agreed(self, [problem(text, "candidateAlias")] if same else [])
+
+
+class GatewayRef(Strict):
+    """The Gateway whose listener carries the traffic."""
+
+    name: str = Field(min_length=1)
+    """Its name."""
+    namespace: str = "default"
+    """Its namespace."""
+
+
+class Traffic(Strict):
+    """Who splits the traffic. Local mode's Envoy stands in for every driver."""
+
+    driver: Literal["gateway", "kserve"] = "gateway"
+    """`gateway`: an HTTPRoute of ours. `kserve`: KServe's own weights."""
+    gateway_ref: GatewayRef | None = None
+    """For `gateway` on Kubernetes: where the HTTPRoute is attached."""
+    hostnames: tuple[str, ...] = ()
+    """For `gateway`: the hosts whose requests are split; none means every host."""
+
+
+class Pause(Strict):
+    """Wait."""
+
+    duration: Duration | None = None
+    """How long; without it, until `kanarya rollout promote`."""
+
+
+class SetMirror(Strict):
+    """Copy requests to the candidate and throw its answers away."""
+
+    percentage: Percent
+    """Percent of requests that are copied; 0 ends it."""
+
+
+class StepAnalysis(Strict):
+    """Wait until the named gates are Successful."""
+
+    until: tuple[str, ...] = Field(min_length=1)
+    """Names of gates under `analysis.metrics`."""
+
+
+class Step(Strict):
+    """Exactly one of the fields."""
+
+    set_weight: Annotated[int, Field(ge=1, le=100)] | None = None
+    """Percent of requests to the candidate. The step ends when every gate with `minSamples` has seen that many of them
+    at this weight, and none refuses."""
+    pause: Pause | None = None
+    """Wait for a time or for a person."""
+    set_mirror: SetMirror | None = None
+    """Copy requests to the candidate."""
+    analysis: StepAnalysis | None = None
+    """Wait for gates."""
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        names = [to_camel(name) for name in type(self).model_fields]
+        given = [to_camel(name) for name in type(self).model_fields if getattr(self, name) is not None]
+        text = f"got {' and '.join(given) or 'nothing'}, expected exactly one of {', '.join(names)}"
+        return agreed(self, [] if len(given) == 1 else [problem(text)])
+
+
+class Canary(Strict):
+    """Weights in steps. After the last step the candidate waits at its weight until every gate is Successful."""
+
+    steps: tuple[Step, ...] = Field(min_length=1)
+    """In order. At least one sets a weight, and each weight is larger than the one before."""
+
+    @model_validator(mode="after")
+    def _weights_ascend(self) -> Self:
+        weights = [(index, step.set_weight) for index, step in enumerate(self.steps) if step.set_weight is not None]
+        wrong = [
+            problem(
+                f"got {weight} after {before}, expected each weight to be larger than the one before",
+                "steps",
+                index,
+                "setWeight",
+            )
+            for (_, before), (index, weight) in pairwise(weights)
+            if weight <= before
+        ]
+        if not weights:
+            wrong.append(problem("got no step that sets a weight, expected at least one setWeight", "steps"))
+        return agreed(self, wrong)
+
+
+class Strategy(Strict):
+    """How traffic moves."""
+
+    canary: Canary
+    """The only way there is."""
+
+
+class Analysis(Strict):
+    """When to look, and at what."""
+
+    interval: PositiveDuration = parse_duration("30s")
+    """Between two looks at the counters."""
+    initial_delay: Duration = parse_duration("0s")
+    """After the candidate's first request; what happens in it is not counted."""
+    metrics: tuple[GateSpec, ...] = Field(min_length=1)
+    """The gates, each under a name of its own."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [metric.name for metric in self.metrics]
+        return agreed(
+            self,
+            [
+                problem(f"got {name!r}, expected no name twice", "metrics", index, "name")
+                for index, name in enumerate(names)
+                if name in names[:index]
+            ],
+        )
+
+
+class ModelRolloutSpec(Strict):
+    """What a person writes."""
+
+    target_ref: TargetRef
+    """What serves the model."""
+    registry: RegistryRef
+    """Where intent comes from."""
+    traffic: Traffic = Traffic()
+    """Who splits the traffic."""
+    progress_deadline_seconds: int = Field(default=600, ge=1)
+    """For download, start and example; past it the candidate is rolled back."""
+    deadline: PositiveDuration = parse_duration("24h")
+    """For the whole rollout; past it, `onInconclusive`."""
+    strategy: Strategy
+    """How traffic moves."""
+    analysis: Analysis
+    """What it depends on."""
+    on_inconclusive: Literal["pause", "rollback", "promote"] = "pause"
+    """What happens when the deadline has passed and a gate cannot tell yet."""
+    on_error: Literal["hold"] = "hold"
+    """A query that fails is never a verdict on the model."""
+
+    @model_validator(mode="after")
+    def _steps_name_gates(self) -> Self:
+        known = [metric.name for metric in self.analysis.metrics]
+        steps = ("strategy", "canary", "steps")
+        return agreed(
+            self,
+            [
+                problem(f"got {name!r}, expected one of {', '.join(known)}", *steps, index, "analysis", "until", place)
+                for index, step in enumerate(self.strategy.canary.steps)
+                for place, name in enumerate(step.analysis.until if step.analysis else ())
+                if name not in known
+            ],
+        )

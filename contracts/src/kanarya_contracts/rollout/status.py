@@ -1,0 +1,131 @@
+"""What the controller knows. It alone writes it; everything it needs to go on after a restart is here."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from kanarya_contracts.names import ConditionType
+from kanarya_contracts.quantities import Quantity
+from kanarya_contracts.rollout.base import Percent, Strict
+
+Verdict = Literal["NoData", "Inconclusive", "Successful", "Failed"]
+"""A gate's answer. `NoData` and `Inconclusive` are answers, never failures."""
+
+
+class Condition(Strict):
+    """As in metav1.Condition."""
+
+    type: ConditionType
+    """What it is about."""
+    status: Literal["True", "False"]
+    """Whether it is so."""
+    reason: str
+    """Why, as a `Reason`: for programs."""
+    message: str = ""
+    """Why, as a sentence: for people."""
+    last_transition_time: datetime
+    """When `status` last changed."""
+    observed_generation: int = 1
+    """The spec's generation that it speaks of."""
+
+
+class VersionRef(Strict):
+    """A registry version, pinned."""
+
+    version: str
+    """The registry's number for it."""
+    digest: str | None = None
+    """Of its kanarya.json; None where the registry has none (it is then refused)."""
+    uri: str | None = None
+    """Where the artifact lies, immutable."""
+
+
+class Tally(Strict):
+    """Observations and how many of them were bad."""
+
+    n: int = Field(default=0, ge=0)
+    """Observations."""
+    bad: int = Field(default=0, ge=0)
+    """Of them: errors, slow answers or wrong predictions."""
+
+
+class Evidence(Strict):
+    """What a gate has seen and what it says."""
+
+    metric: str
+    """The gate's name."""
+    candidate: Tally = Tally()
+    """What was counted of the candidate."""
+    stable: Tally = Tally()
+    """What was counted of the champion in the same windows."""
+    log_e: Quantity | None = None
+    """Natural log of the e-value against the candidate (worse than `tolerate`); refuses at `threshold`."""
+    log_e_good: Quantity | None = None
+    """Natural log of the e-value for it (better than `refuse`)."""
+    threshold: Quantity | None = None
+    """ln(1/alpha) after division."""
+    threshold_good: Quantity | None = None
+    """ln(1/beta)."""
+    verdict: Verdict = "NoData"
+    """What the gate says."""
+    needs: int | None = None
+    """About how many more candidate observations it needs at the rates seen so far; None when it cannot say."""
+    message: str = ""
+    """One sentence for people."""
+
+
+class Ledger(Strict):
+    """The controller's own book-keeping, in the same write as everything it follows from, so that a restart neither
+    loses nor repeats an observation. Not for people."""
+
+    counters: dict[str, int] = Field(default_factory=dict)
+    """Series → the raw count up to which it has been used."""
+    gates: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+    """Gate → its running sums, as decimal strings."""
+    step_observations: dict[str, int] = Field(default_factory=dict)
+    """Gate → candidate observations since the present step began."""
+    slower_than: str | None = None
+    """The bound that `slow` means in this rollout, pinned at its start, as a duration."""
+    first_traffic_at: datetime | None = None
+    """When the candidate's first request was counted."""
+    let_go_at: datetime | None = None
+    """When the gateway was first seen to send `retiring` nothing."""
+
+
+class ModelRolloutStatus(Strict):
+    """What the controller knows. Everything it needs to go on is here."""
+
+    observed_generation: int = 0
+    """The spec's generation that the controller has acted on."""
+    canary_weight: Percent = 0
+    """Percent of requests that the gateway is to send to the candidate: always a function of this status."""
+    current_step_index: int | None = None
+    """Index into `steps`; the number of steps when all are done; None when no candidate is on its way."""
+    step_started_at: datetime | None = None
+    """When the present step began."""
+    started_at: datetime | None = None
+    """When the present candidate was pinned."""
+    stable: VersionRef | None = None
+    """The champion."""
+    candidate: VersionRef | None = None
+    """The present candidate, or the last one after it was promoted, refused or rolled back."""
+    retiring: VersionRef | None = None
+    """A version that has no traffic any more and is to be stopped once the gateway has let go of it."""
+    evidence: tuple[Evidence, ...] = ()
+    """What each gate has seen of the present candidate, and what it says."""
+    conditions: tuple[Condition, ...] = ()
+    """One of each type at most."""
+    last_request_id: str | None = None
+    """Id of the last answered ANNOTATION_REQUEST."""
+    ledger: Ledger = Ledger()
+    """The controller's own book-keeping."""
+
+    def condition(self, kind: ConditionType) -> Condition | None:
+        """The condition of that type, if it was ever set."""
+        return next((condition for condition in self.conditions if condition.type == kind), None)
+
+    def is_true(self, kind: ConditionType) -> bool:
+        """Whether that condition stands and is True."""
+        condition = self.condition(kind)
+        return condition is not None and condition.status == "True"
