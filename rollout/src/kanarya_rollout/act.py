@@ -11,6 +11,7 @@ was, but Degraded: the next pass decides the same again.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus
@@ -82,13 +83,12 @@ def _move_alias(rollout: ModelRollout, decision: Decision, world: World) -> None
 def _follow(rollout: ModelRollout, decision: Decision, world: World, *, routed: bool) -> tuple[str, ...]:
     """What comes after the status; one that fails does not keep the others waiting."""
     todo: list[Callable[[], None]] = []
-    weights, backends, model = decision.weights, decision.backends, rollout.spec.registry.model
-    if weights is not None and not routed:
-        todo.append(lambda: world.traffic.route(weights))
-    if backends is not None:
-        todo.append(lambda: world.serving.ensure(backends.stable, backends.others))
+    if decision.weights is not None and not routed:
+        todo.append(partial(world.traffic.route, decision.weights))
+    if decision.backends is not None:
+        todo.append(partial(world.serving.ensure, decision.backends.stable, decision.backends.others))
     for version, tags in decision.tags.items():
-        todo.append(lambda version=version, tags=tags: world.registry.annotate(model, version, tags))  # type: ignore[misc]
+        todo.append(partial(world.registry.annotate, rollout.spec.registry.model, version, tags))
     return tuple(problem for problem in map(_attempt, todo) if problem is not None)
 
 
