@@ -1,39 +1,22 @@
 """Which types a skops file may hold beyond those skops itself trusts: training checks as it writes, serving as it loads.
 
-The list is ours and fixed: a file never says what to trust in itself. It names the packages of scikit-learn that hold
-estimators and their fitted state, and single types from elsewhere. What it leaves out on purpose: functions that fetch or
-read (`sklearn.datasets`), anything of `builtins`, `operator`, `functools`, `os`, and every package but scikit-learn and numpy.
+skops trusts scikit-learn's public estimators, numpy's arrays and ufuncs, and plain values. This list adds the modules that hold
+the fitted state of our model families. It is ours and fixed: a file never says what to trust in itself.
 
-`sklearn.tree` and `sklearn.ensemble` hold node arrays that scikit-learn indexes without bounds checks, so a forged file could
-crash the process. The server loads only bytes whose digest the artifact's contract vouches for; that is what stands against it.
+Tree nodes are arrays that scikit-learn indexes without bounds checks, so a forged file could crash the process. What stands
+against that is the digest: the server loads only bytes that the artifact's contract vouches for.
 """
 
-SKOPS_PREFIXES = (
+SKOPS_MODULES = (
     "sklearn._loss.",
     "sklearn.calibration.",
-    "sklearn.compose.",
-    "sklearn.decomposition.",
-    "sklearn.discriminant_analysis.",
-    "sklearn.ensemble.",
-    "sklearn.feature_selection.",
-    "sklearn.gaussian_process.",
-    "sklearn.impute.",
-    "sklearn.kernel_approximation.",
-    "sklearn.linear_model.",
+    "sklearn.ensemble._hist_gradient_boosting.",
     "sklearn.metrics._dist_metrics.",
-    "sklearn.multiclass.",
-    "sklearn.naive_bayes.",
-    "sklearn.neighbors.",
-    "sklearn.neural_network.",
-    "sklearn.pipeline.",
-    "sklearn.preprocessing.",
-    "sklearn.svm.",
-    "sklearn.tree.",
+    "sklearn.neighbors._ball_tree.",
+    "sklearn.neighbors._kd_tree.",
+    "sklearn.tree._tree.",
 )
 """A type is allowed if its full name (`module.Name`, as skops reports it) starts with one of these."""
 
-SKOPS_TYPES = frozenset({
-    "numpy.dtype",
-    "sklearn.utils._bunch.Bunch",
-})  # fmt: skip
+SKOPS_TYPES = frozenset({"numpy.dtype"})
 """Or if it is one of these."""

@@ -11,7 +11,7 @@ from skops import io
 
 from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn
 from kanarya_contracts.datatypes import Datatype
-from kanarya_contracts.skops_types import SKOPS_PREFIXES, SKOPS_TYPES
+from kanarya_contracts.skops_types import SKOPS_MODULES, SKOPS_TYPES
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction, Predictor
 from kanarya_model.core.values import LARGEST_FP64
@@ -34,7 +34,7 @@ def load(content: bytes, contract: ArtifactContract) -> tuple[Predictor | None, 
 
 
 def _allowed(name: str) -> bool:
-    return name in SKOPS_TYPES or name.startswith(SKOPS_PREFIXES)
+    return name in SKOPS_TYPES or name.startswith(SKOPS_MODULES)
 
 
 def _estimator_problems(estimator: Any, contract: ArtifactContract) -> list[str]:
