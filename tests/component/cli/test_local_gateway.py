@@ -250,6 +250,18 @@ def test_a_route_that_somebody_else_wrote_is_told_and_can_be_taken_back(world: W
     eventually(lambda: world.traffic.in_force() == {"1": 90, "2": 10})
 
 
+def test_another_hostname_is_routed_with_the_next_pass(world: World) -> None:
+    world.serve("1")
+    world.traffic.route({"1": 100})
+    eventually(lambda: world.traffic.in_force() == {"1": 100})
+
+    world.gateway.declare("iris", ("flowers.example.com",))
+    world.traffic.route({"1": 100})
+
+    eventually(lambda: "flowers.example.com" in httpx.get(f"{world.gateway.admin}/config_dump", trust_env=False).text)
+    assert world.traffic.in_force() == {"1": 100}
+
+
 def test_traffic_for_a_version_without_a_server_is_refused_and_the_route_stays(world: World) -> None:
     world.serve("1")
     world.traffic.route({"1": 100})

@@ -30,6 +30,7 @@ CONNECT_TIMEOUT = "1s"
 UNLIMITED = 1_000_000
 """Envoy's circuit breakers open at 1024 otherwise, and would fail requests that the model did not."""
 
+_ANY_HOST = "*"
 _TYPE = "type.googleapis.com/"
 _MANAGER = f"{_TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = f"{_TYPE}envoy.extensions.filters.http.router.v3.Router"
@@ -90,7 +91,7 @@ def clusters(backends: Mapping[str, Mapping[str, int]], host: str) -> dict[str, 
 
 
 def routes(splits: Sequence[Split]) -> dict[str, object]:
-    """The routes file. Its version names the weights in it, so that `weights_in_force` knows it for ours."""
+    """The routes file. Its version is made from the splits in it, so that `splits_in_force` knows it for ours."""
     ordered = sorted(splits, key=lambda split: split.model)
     own = [
         {
@@ -101,9 +102,9 @@ def routes(splits: Sequence[Split]) -> dict[str, object]:
         for split in ordered
         if split.hostnames
     ]
-    shared = {"name": "any-host", "domains": ["*"], "routes": _shared_routes(ordered)}
+    shared = {"name": _ANY_HOST, "domains": ["*"], "routes": _shared_routes(ordered)}
     resource = {"@type": _ROUTES, "name": ROUTES_NAME, "virtual_hosts": [*own, shared]}
-    return {"version_info": _weights_version({split.model: split.weights for split in ordered}), "resources": [resource]}
+    return {"version_info": _version(ordered), "resources": [resource]}
 
 
 def cluster_name(model: str, version: str) -> str:
@@ -121,24 +122,25 @@ def clusters_in_force(dump: Mapping[str, object]) -> dict[str, int]:
     return found
 
 
-def weights_in_force(dump: Mapping[str, object]) -> Mapping[str, Mapping[str, int]] | None:
-    """Model → version → percent as Envoy routes now, from its admin's `/config_dump` of ROUTE_CONFIGS. {} before it has any.
+def splits_in_force(dump: Mapping[str, object]) -> Mapping[str, Split] | None:
+    """Model → its split as Envoy routes now, from its admin's `/config_dump` of ROUTE_CONFIGS. {} before it has any.
 
     None when the route is not one that `routes` made.
     """
     configs = [entry for entry in _entries(dump) if entry["route_config"]["name"] == ROUTES_NAME]
     if not configs:
         return {}
+    hostnames: dict[str, tuple[str, ...]] = {}
     weights: dict[str, dict[str, int]] = {}
-    hosts = configs[0]["route_config"].get("virtual_hosts", [])
-    for route in (route for host in hosts for route in host.get("routes", [])):
-        model, split = route.get("name"), _split_of(route)
-        if model is None:
-            continue
-        if weights.setdefault(model, split) != split:
-            return None  # by host name it is another split than by path
-    ours = configs[0].get("version_info") == _weights_version(weights)
-    return weights if ours else None
+    for host in configs[0]["route_config"].get("virtual_hosts", []):
+        if host["name"] != _ANY_HOST:
+            hostnames[host["name"]] = tuple(name for name in host["domains"] if not name.endswith(":*"))
+        for route in host.get("routes", []):
+            model, split = route.get("name"), _weights_of(route)
+            if model is not None and weights.setdefault(model, split) != split:
+                return None  # by host name it is another split than by path
+    splits = {model: Split(model=model, hostnames=hostnames.get(model, ()), weights=split) for model, split in weights.items()}
+    return splits if configs[0].get("version_info") == _version(splits.values()) else None
 
 
 def _shared_routes(splits: Sequence[Split]) -> list[dict[str, object]]:
@@ -215,11 +217,11 @@ def _digest(document: object) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _weights_version(weights: Mapping[str, Mapping[str, int]]) -> str:
-    return f"kanarya-{_digest({model: dict(split) for model, split in weights.items()})}"
+def _version(splits: Iterable[Split]) -> str:
+    return f"kanarya-{_digest(sorted((one.model, one.hostnames, sorted(one.weights.items())) for one in splits))}"
 
 
-def _split_of(route: Mapping[str, Any]) -> dict[str, int]:
+def _weights_of(route: Mapping[str, Any]) -> dict[str, int]:
     weighted = route.get("route", {}).get("weighted_clusters", {}).get("clusters", [])
     return {str(one["name"]).rpartition("/")[2]: int(one.get("weight", 0)) for one in weighted}
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from kanarya_contracts.problems import KanaryaError
+from kanarya_rollout.ports import Unreachable
 
 
-class NotWritten(KanaryaError):
+class NotWritten(Unreachable):
     """The disk is full, the directory is not ours, … What was there before is there still."""
 
 

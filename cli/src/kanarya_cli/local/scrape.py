@@ -29,6 +29,10 @@ class ScrapedMetrics:
         self._servers = servers
         self._http = httpx.Client(timeout=timeout, trust_env=False)
 
+    def close(self) -> None:
+        """Let go of the connections to the servers."""
+        self._http.close()
+
     def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
         """As the port says."""
         wanted = frozenset(versions)

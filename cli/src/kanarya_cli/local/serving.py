@@ -82,6 +82,10 @@ class LocalServing:
         self._lock = threading.RLock()
         self._wanted: dict[str, _Attempt] | None = None
 
+    def close(self) -> None:
+        """Let go of the connections to the servers. They stay."""
+        self._http.close()
+
     # --- the port ----------------------------------------------------------------------------------------------------
 
     def ensure(self, stable: VersionRef | None, others: Collection[VersionRef] = ()) -> None:

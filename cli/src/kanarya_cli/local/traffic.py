@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from kanarya_cli.local import envoy, files
+from kanarya_cli.local.envoy import Split
 from kanarya_cli.local.ports import HOST
 from kanarya_rollout.ports import Unreachable
 
@@ -31,7 +32,7 @@ class Gateway:
         self._http = httpx.Client(base_url=admin, timeout=2.0, trust_env=False)
         self._lock = threading.RLock()
         self._hostnames: dict[str, tuple[str, ...]] = {}
-        self._asked: dict[str, Mapping[str, int]] = {}
+        self._asked: dict[str, Split] = {}
 
     def close(self) -> None:
         """Let go of the connection to Envoy."""
@@ -48,18 +49,18 @@ class Gateway:
             if not (self._directory / envoy.CLUSTERS_FILE).exists():
                 self._write(envoy.CLUSTERS_FILE, envoy.clusters({}, HOST))
             if not (self._directory / envoy.ROUTES_FILE).exists():
-                self._write(envoy.ROUTES_FILE, self._routes({}))
+                self._write(envoy.ROUTES_FILE, envoy.routes(list(self._nothing().values())))
 
     def in_force(self, model: str) -> Mapping[str, int] | None:
         """As the port says."""
-        weights = self._routed()
-        return None if weights is None else weights.get(model, {})
+        splits = self._splits()
+        return None if splits is None else splits.get(model, Split(model=model)).weights
 
     def follow(self, model: str, ports: Ports) -> None:
         """Make the model's clusters those of its servers, and of what is routed still. Idempotent."""
         with self._lock:
             present = self._clusters()
-            routed = (self._routed() or {}).get(model, {})
+            routed = (self._splits() or {}).get(model, Split(model=model)).weights
             kept = {version: port for version, port in present.get(model, {}).items() if version in routed}
             self._place(present, {**present, model: {**kept, **ports}})
 
@@ -74,14 +75,19 @@ class Gateway:
                 raise Unreachable(msg)
             if self._place(present, {**present, model: here}):
                 self._wait_for(model, here)
-            self._asked[model] = dict(weights)
-            routed = self._routed()
-            if routed is None or routed.get(model) != weights:
-                others = self._asked if routed is None else routed
-                self._write(envoy.ROUTES_FILE, self._routes({**others, model: weights}))
+            self._asked[model] = Split(model=model, hostnames=self._hostnames[model], weights=dict(weights))
+            present_splits = self._splits()
+            others = self._asked if present_splits is None else present_splits
+            wanted = {**self._nothing(), **others, model: self._asked[model]}
+            if wanted != present_splits:
+                self._write(envoy.ROUTES_FILE, envoy.routes(list(wanted.values())))
 
-    def _routed(self) -> Mapping[str, Mapping[str, int]] | None:
-        return envoy.weights_in_force(self._dump(envoy.ROUTE_CONFIGS))
+    def _nothing(self) -> dict[str, Split]:
+        """Every model that was declared, without a version."""
+        return {model: Split(model=model, hostnames=hostnames) for model, hostnames in self._hostnames.items()}
+
+    def _splits(self) -> Mapping[str, Split] | None:
+        return envoy.splits_in_force(self._dump(envoy.ROUTE_CONFIGS))
 
     def _clusters(self) -> dict[str, dict[str, int]]:
         found: dict[str, dict[str, int]] = {}
@@ -105,14 +111,6 @@ class Gateway:
                 msg = f"Envoy has not taken {model} {names} within {WARMING_SECONDS:g} s; the route stays as it is"
                 raise Unreachable(msg)
             time.sleep(0.005)
-
-    def _routes(self, weights: Mapping[str, Mapping[str, int]]) -> dict[str, object]:
-        return envoy.routes(
-            [
-                envoy.Split(model=model, hostnames=hostnames, weights=weights.get(model, {}))
-                for model, hostnames in self._hostnames.items()
-            ]
-        )
 
     def _write(self, file: str, document: object) -> None:
         files.write_json(self._directory / file, document, durable=False)
