@@ -79,6 +79,7 @@ def names_page(module: ModuleType) -> str:
         "## Conditions and their reasons",
         inspect.getdoc(ConditionType) or "",
         quiet,
+        f"An event may also say {documents.code(Reason.REQUEST_REFUSED.value)}: {reasons['REQUEST_REFUSED']}",
         *conditions,
         "## Requests",
         inspect.getdoc(Verb) or "",

@@ -89,13 +89,6 @@ def evidence(rows: Iterable[Evidence]) -> Table:
     return table
 
 
-def gates_line(one: ModelRollout) -> str:
-    """The gates in one line: `error-rate Inconclusive (0 of 120) · accuracy Successful (7 of 118)`."""
-    return " · ".join(
-        f"{row.metric} {row.verdict} ({row.candidate.bad:,} of {row.candidate.n:,})" for row in one.status.evidence
-    )
-
-
 def _against(value: Decimal | None, threshold: Decimal | None) -> str:
     return "" if value is None or threshold is None else f"{value:.1f} / {threshold:.1f}"
 

@@ -35,6 +35,8 @@ def demo(
         msg = f"{root.resolve()} is not a checkout of Kanarya (no manifests/iris); run it there, or name one with --root"
         raise KanaryaError(msg)
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 140  # a log has no edge to break lines at
     _fresh(STATE)
     record, stage = Record(), Stage(console)
     failure: KanaryaError | None = None

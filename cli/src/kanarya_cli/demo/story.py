@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from kanarya_rollout.ports.mlflow import MlflowRegistry
+from rich.padding import Padding
 
 import kanarya_training_job as job
 from kanarya_cli import view
@@ -25,6 +25,7 @@ from kanarya_cli.training_progress import TrainingProgress
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, TAG_COMPARISON, ConditionType
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout
+from kanarya_rollout.ports.mlflow import MlflowRegistry
 
 MODEL = "iris"
 TARGET = "species"
@@ -162,7 +163,11 @@ class Demo:
             ended, version, champion=champion.version if champion else None, seconds=time.monotonic() - started
         )
         good = verdict.outcome == ConditionType.PROMOTED
-        self.stage.say(f"   [{'green' if good else 'red'}]{verdict.outcome}[/] {verdict.reason}: {verdict.message}")
+        self.stage.say(f"   version {version}: [{'green' if good else 'red'}]{verdict.outcome}[/], {verdict.reason}")
+        if ended.status.evidence and verdict.gates:
+            self.stage.say(Padding(view.evidence(ended.status.evidence), (0, 0, 0, 3)))
+        else:
+            self.stage.say(f"   {verdict.message}")
 
     def _follow(self, until: Callable[[ModelRollout], bool]) -> ModelRollout:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -183,7 +188,7 @@ class Demo:
     def _look(self, one: ModelRollout) -> None:
         if self.record.see(one):
             split = "  ".join(f"v{version} {percent:3d} %" for version, percent in view.weights(one).items())
-            self.stage.say(f"   {time.time() - self.record.started:5.1f} s  {split}  {view.gates_line(one)}".rstrip())
+            self.stage.say(f"   {time.time() - self.record.started:5.1f} s  {split:<18}  {view.position(one)}".rstrip())
         self.stage.show(view.rollout(one))
 
     def _rollout(self) -> ModelRollout:
