@@ -29,6 +29,8 @@ class Quality:
     errors: float = 0.0
     slow: float = 0.0
     wrong: float = 0.0
+    labels: float = 1.0
+    """Share of the answers whose label comes back."""
 
 
 class Simulation:
@@ -132,8 +134,9 @@ class Simulation:
         process.add("errors", errors)
         process.add("faster", n - errors)
         process.add("faster", n - errors - min(slow, n - errors), bound=0.1)
-        process.add("right", n - wrong)
-        process.add("wrong", wrong)
+        labels = self._whole((process.version, "labels"), n * quality.labels)
+        process.add("right", labels - min(wrong, labels))
+        process.add("wrong", min(wrong, labels))
 
     def _whole(self, key: tuple[str, str], amount: float) -> int:
         """Whole units, the rest carried over."""
