@@ -51,6 +51,8 @@ class Model:
         self.digest = digest
         self.inputs = Inputs(contract, largest=predictor.largest, most_rows=most_rows)
         self._predictor = predictor
+        # The example is the artifact's, so the limit on clients is not its.
+        self._example_inputs = Inputs(contract, largest=predictor.largest, most_rows=len(contract.example.labels))
         self._width = len(contract.classes)
 
     def predict(self, rows: Rows) -> Prediction:
@@ -72,7 +74,7 @@ class Model:
     def example_problems(self) -> list[str]:
         """What is wrong with this model's answers to the artifact's own example, read as a client's request is."""
         try:
-            prediction = self.predict(self.inputs.rows(example_tensors(self.contract)))
+            prediction = self.predict(self._example_inputs.rows(example_tensors(self.contract)))
         except (Refusal, ModelFault) as error:
             return [f"the example cannot be answered: {error}"]
         return self.contract.example_problems(prediction.labels.tolist(), prediction.probabilities.tolist())

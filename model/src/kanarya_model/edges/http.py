@@ -1,6 +1,5 @@
 """Bodies and replies over ASGI. Called by `v2_rest`."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +14,6 @@ Send = Callable[[Message], Awaitable[None]]
 JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
-_DISCARD_SECONDS = 5.0
 
 
 class ClientLeft(Exception):
@@ -41,16 +39,18 @@ async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
 
 
 async def read_json_body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """The request's body, announced as JSON or as nothing. Raises Refusal, or ClientLeft."""
+    """The request's body, announced as JSON or as nothing. Raises Refusal, or ClientLeft.
+
+    A body that is too large is refused as soon as that is known. The connection stays open: uvicorn throws away what still
+    comes, and a client that is busy writing finds the answer when it is done.
+    """
     headers: dict[bytes, bytes] = dict(scope["headers"])
     _check_media_type(headers)
     length = int(headers.get(b"content-length", b"0"))
     if length > most:
-        if b"expect" not in headers:
-            await _discard(receive, 4 * most)
         raise Refusal(Reason.LIMIT, f"body: got {length} bytes, expected at most {most}")
     message = await receive()
-    if message["type"] == "http.request" and not message["more_body"]:
+    if message["type"] == "http.request" and not message["more_body"] and len(message["body"]) <= most:
         body: bytes = message["body"]
         return body
     return await _read_on(message, receive, most)
@@ -62,26 +62,11 @@ async def _read_on(message: Message, receive: Receive, most: int) -> bytes:
         pieces.append(message["body"])
         size += len(message["body"])
         if size > most:
-            await _discard(receive, 4 * most)
             raise Refusal(Reason.LIMIT, f"body: got more than {most} bytes, expected at most {most}")
         if not message["more_body"]:
             return b"".join(pieces)
         message = await receive()
     raise ClientLeft
-
-
-async def _discard(receive: Receive, most: int) -> None:
-    """Read what is left, within reason: a client that is still writing would never see the answer of one who hangs up."""
-    size = 0
-    try:
-        async with asyncio.timeout(_DISCARD_SECONDS):
-            while size <= most:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body"):
-                    return
-    except TimeoutError:
-        return
 
 
 def _check_media_type(headers: dict[bytes, bytes]) -> None:
