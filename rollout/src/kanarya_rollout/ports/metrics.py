@@ -13,5 +13,6 @@ class Metrics(Protocol):
 
     def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
         """The series about these versions. A process that cannot be read is left out: its counts arrive with a later window.
-        Raises Unreachable when none can be read."""
+        One that can be read has the counters of its own version from the start, at 0: a process without any is unknown, and
+        what it did before it was known is not counted. Raises Unreachable when none can be read."""
         ...

@@ -172,6 +172,11 @@ class Process:
     counts: dict[tuple[str, Kind, float | None], int] = field(default_factory=dict)
     """(version, kind, bound) → count. The version differs from the process's own only for labels."""
 
+    def __post_init__(self) -> None:
+        kinds: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
+        for kind in kinds:
+            self.add(kind, 0)
+
     def add(self, kind: Kind, count: int, *, version: str | None = None, bound: float | None = None) -> None:
         """Count."""
         key = (version or self.version, kind, bound)

@@ -1,0 +1,99 @@
+"""The controller is killed before and after every single write of a whole rollout, and a fresh one goes on from the store."""
+
+from collections.abc import Callable
+
+import pytest
+
+from kanarya_contracts.rollout import ModelRolloutStatus
+from kanarya_rollout.testing import ACCURACY, ERRORS, Killed, Process, Quality, Simulation, a_rollout
+
+GATES = [{**ERRORS, "minSamples": 20, "margin": {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.03"}}, ACCURACY]
+STEPS = [{"setWeight": 10}, {"pause": {"duration": "3s"}}, {"setWeight": 50}]
+
+
+def promotion(world: Simulation) -> bool:
+    return world.status.is_true("Promoted")
+
+
+def rollback(world: Simulation) -> bool:
+    return world.status.is_true("RolledBack")
+
+
+def whole(kill_at: int | None, *, bad: bool, delay: int) -> tuple[Simulation, Process, Process, int]:
+    """From nothing to the end of version 2's rollout; requests flow while the candidate has weight."""
+    world = Simulation(a_rollout(steps=STEPS, metrics=GATES))
+    world.fuse.at = kill_at
+    world.traffic.delay = delay
+    if bad:
+        world.quality["2"] = Quality(errors=0.4, wrong=0.5)
+    world.registry.register("1", alias="champion")
+    kills = 0
+    over: Callable[[Simulation], bool] = rollback if bad else promotion
+    processes: dict[str, Process] = {}
+    for _ in range(150):
+        flowing = world.traffic.now.get("2", 0) > 0 and world.status.candidate is not None and not over(world)
+        kills += not world.tick_or_die(requests=100 if flowing else 0)
+        processes |= world.serving.processes
+        assert gateway_gives_no_more_than_the_status_says(world)
+        if world.status.stable is not None and world.traffic.now == {"1": 100} and "2" not in world.registry.versions:
+            world.challenge("2")
+        if over(world) and world.status.retiring is None:
+            break
+    for _ in range(3):
+        world.tick()
+    return world, processes["1"], processes["2"], kills
+
+
+def gateway_gives_no_more_than_the_status_says(world: Simulation) -> bool:
+    stable = world.status.stable
+    if stable is not None and stable.version == "2":
+        return True
+    return world.traffic.asked.get("2", 0) <= world.status.canary_weight
+
+
+def outcome(world: Simulation) -> dict[str, object]:
+    status: ModelRolloutStatus = world.status
+    return {
+        "stable": status.stable.version,
+        "candidate": status.candidate.version,
+        "weight": status.canary_weight,
+        "step": status.current_step_index,
+        "retiring": status.retiring,
+        "conditions": {condition.type: (condition.status, condition.reason) for condition in status.conditions},
+        "verdicts": [(one.metric, one.verdict) for one in status.evidence],
+        "aliases": world.registry.aliases,
+        "running": set(world.serving.processes),
+        "gateway": {version: share for version, share in world.traffic.now.items() if share},
+        "tagged": "kanarya.dev/verdict" in world.registry.versions["2"].tags,
+    }
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+@pytest.mark.parametrize("bad", [False, True], ids=["promotion", "rollback"])
+def test_killed_before_or_after_any_write_it_ends_the_same_and_counts_nothing_twice(bad: bool, delay: int):
+    calm, *_ = whole(None, bad=bad, delay=delay)
+    expected = outcome(calm)
+    assert calm.fuse.moments > 25
+    for moment in range(calm.fuse.moments):
+        world, champion, candidate, kills = whole(moment, bad=bad, delay=delay)
+        assert kills == 1, f"the fuse at {moment} did not go"
+        assert outcome(world) == expected, f"killed at {moment}"
+        errors, accuracy = world.status.evidence
+        for process, tally, labels in (
+            (candidate, errors.candidate, accuracy.candidate),
+            (champion, errors.stable, accuracy.stable),
+        ):
+            version = process.version
+            assert tally.n == process.counts[version, "requests", None], f"killed at {moment}"
+            assert tally.bad == process.counts[version, "errors", None], f"killed at {moment}"
+            assert labels.n == process.counts[version, "right", None] + process.counts[version, "wrong", None]
+            assert labels.bad == process.counts[version, "wrong", None]
+
+
+def test_the_fuse_ends_a_pass_where_it_is_told():
+    world = Simulation()
+    world.registry.register("1", alias="champion")
+    world.fuse.at = 0
+    with pytest.raises(Killed):
+        world.tick()
+    assert world.store.history == []
