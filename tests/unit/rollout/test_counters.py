@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
@@ -118,6 +118,7 @@ def test_slow_means_the_bound_at_or_above_the_champions_p95():
     )
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["1", "2"]), st.integers(0, 50), st.booleans()), max_size=40))
 def test_over_any_history_every_request_is_counted_once(history):
     """(process, version, requests, read now): counters rise, some readings miss some processes, the last one sees all."""

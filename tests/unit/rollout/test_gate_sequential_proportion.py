@@ -53,6 +53,7 @@ def run(p_c: float, p_s: float, chance: np.random.Generator, *, looks: int, size
     return "Inconclusive", looks * size
 
 
+@settings(max_examples=25)
 @given(
     st.integers(1, 4), st.integers(1, 4), st.floats(0.01, 0.99), st.sampled_from([0, 1]), st.floats(0, 1), st.floats(0, 1),
     st.sampled_from([("0.00", "-0.02"), ("-0.05", "-0.15"), ("0.1", "0.02")]),
@@ -78,6 +79,7 @@ def test_the_expectation_of_every_e_value_is_at_most_one_on_all_of_the_null(
     assert (total <= 1 + 1e-9).all()
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 1000), st.floats(0.005, 0.995), st.integers(1, 100_000), st.floats(0.005, 0.995), st.floats(-0.9, 0.9))
 def test_the_projection_is_the_nearest_point_of_the_boundary(n_c: int, a_c: float, n_s: int, a_s: float, boundary: float):
     def distance(q: float) -> float:
@@ -94,14 +96,14 @@ def test_the_projection_is_the_nearest_point_of_the_boundary(n_c: int, a_c: floa
 
 def test_a_candidate_that_is_exactly_tolerable_is_refused_with_at_most_the_chance_alpha():
     chance = np.random.default_rng(11)
-    refused = sum(run(0.9, 0.9, chance, looks=25, size=40, beta=1e-9)[0] == "Failed" for _ in range(60))
+    refused = sum(run(0.9, 0.9, chance, looks=20, size=50, beta=1e-9)[0] == "Failed" for _ in range(40))
     assert refused <= 2  # alpha 0.005: more has a chance of 0.4 %
 
 
 def test_a_candidate_that_is_exactly_as_bad_as_refuse_is_accepted_with_at_most_the_chance_beta():
     chance = np.random.default_rng(12)
-    runs = [run(0.80, 0.85, chance, looks=25, size=40, refuse="-0.05", alpha=1e-9)[0] for _ in range(60)]
-    assert runs.count("Successful") <= 7  # beta 0.05: more has a chance of 1 %
+    runs = [run(0.80, 0.85, chance, looks=20, size=50, refuse="-0.05", alpha=1e-9)[0] for _ in range(40)]
+    assert runs.count("Successful") <= 6  # beta 0.05: more has a chance of 1 %
 
 
 def test_a_third_of_the_labels_right_is_refused_within_sixty_of_them():
@@ -155,7 +157,7 @@ def test_other_margins_begin_anew():
     assert gate(refuse="-0.1", saved=seen.saved()).judge().candidate.n == 0
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(st.lists(window(), max_size=5))
 def test_what_was_saved_as_json_continues_bit_for_bit(windows: list[Window]):
     before = fold(gate(), windows)
@@ -164,7 +166,7 @@ def test_what_was_saved_as_json_continues_bit_for_bit(windows: list[Window]):
     assert after.judge() == before.judge()
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(st.lists(window(), max_size=5))
 def test_every_number_it_gives_is_finite(windows: list[Window]):
     evidence = fold(gate(), windows).judge()
@@ -174,6 +176,7 @@ def test_every_number_it_gives_is_finite(windows: list[Window]):
     assert evidence.log_e_good.is_finite()
 
 
+@settings(max_examples=25)
 @given(window(), window())
 def test_the_part_of_a_window_without_the_other_version_can_come_in_pieces(first: Window, second: Window):
     only_candidate = labels(first.candidate_n, first.candidate_bad, 0, 0)

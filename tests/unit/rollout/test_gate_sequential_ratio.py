@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_rollout.gates.gate import Window
@@ -156,6 +156,7 @@ def test_other_margins_begin_anew_and_another_alpha_does_not():
     assert gate(saved=seen.saved(), alpha=0.001).judge().candidate.n == 100
 
 
+@settings(max_examples=25)
 @given(st.lists(window(), max_size=6))
 def test_what_was_saved_as_json_continues_bit_for_bit(windows: list[Window]):
     before = fold(gate(negligible="0.02"), windows)
@@ -164,6 +165,7 @@ def test_what_was_saved_as_json_continues_bit_for_bit(windows: list[Window]):
     assert after.judge() == before.judge()
 
 
+@settings(max_examples=25)
 @given(st.lists(window(), max_size=6), st.randoms(use_true_random=False))
 def test_the_order_of_windows_does_not_matter(windows: list[Window], chance):
     shuffled = list(windows)
@@ -173,6 +175,7 @@ def test_the_order_of_windows_does_not_matter(windows: list[Window], chance):
     assert one.good == pytest.approx(other.good, abs=1e-6, rel=1e-9)
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 500), st.integers(1, 500), st.integers(0, 20), st.integers(0, 20), st.integers(2, 5))
 def test_a_window_split_into_equal_parts_says_the_same(n_c: int, n_s: int, e_c: int, e_s: int, parts: int):
     e_c, e_s = min(e_c, n_c), min(e_s, n_s)
@@ -181,6 +184,7 @@ def test_a_window_split_into_equal_parts_says_the_same(n_c: int, n_s: int, e_c: 
     assert fold(gate(), [part] * parts).bad == pytest.approx(gate().fold(whole).bad, abs=1e-6, rel=1e-9)
 
 
+@settings(max_examples=25)
 @given(st.lists(window(), max_size=4), st.sampled_from([None, "0.001", "0.3"]))
 def test_every_number_it_gives_is_finite(windows: list[Window], negligible: str | None):
     evidence = fold(gate(negligible=negligible), windows).judge()
@@ -191,6 +195,7 @@ def test_every_number_it_gives_is_finite(windows: list[Window], negligible: str 
     assert evidence.needs is None or evidence.needs >= 0
 
 
+@settings(max_examples=25)
 @given(st.integers(1, 5000), st.integers(1, 5000), st.integers(0, 100), st.integers(0, 100))
 def test_one_bad_candidate_request_more_never_speaks_for_it(n_c: int, n_s: int, e_c: int, e_s: int):
     e_c, e_s = min(e_c, n_c - 1), min(e_s, n_s)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_rollout.gates.gate import Window
@@ -52,6 +52,7 @@ def test_the_stable_version_does_not_matter():
     assert gate().fold(window + Window(stable_n=900, stable_bad=900)).judge().verdict == gate().fold(window).judge().verdict
 
 
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(0, 10**6))
 def test_what_was_saved_as_json_continues(n: int, bad: int):
     before = gate().fold(Window(candidate_n=n + bad, candidate_bad=bad))
