@@ -30,7 +30,7 @@ def sentences(rollout: ModelRollout) -> list[str]:
         return [f"{rollout.metadata.name}: the controller has not looked at it yet. Is it running? (kanarya local status)"]
     lines = [_where(rollout)]
     standing = [condition for condition in status.conditions if condition.status == "True"]
-    lines += [f"{condition.type}: {condition.message or condition.reason}" for condition in standing]
+    lines += [line for condition in standing for line in view.sentences(condition)]
     if status.is_true(ConditionType.PROGRESSING):
         lines += _gates(rollout)
     lines += _advice(rollout, standing)

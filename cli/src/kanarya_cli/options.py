@@ -24,9 +24,21 @@ State = Annotated[
 DEFAULT_STATE = Path(".kanarya/local")
 
 
+LOG_WIDTH = 140
+"""Columns where nobody watches: a log has no edge to break lines at."""
+
+
+def console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A console that takes a terminal's width, and a wide one elsewhere."""
+    made = Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True)
+    if not made.is_terminal:
+        made.width = LOG_WIDTH
+    return made
+
+
 def emit(form: Format, data: Callable[[], object], text: Callable[[], RenderableType]) -> None:
     """Print `data` as JSON or `text` for people. Both are called lazily: the other one may be costly."""
     if form is Format.JSON:
         typer.echo(json.dumps(data(), indent=2, default=str))
     else:
-        Console(soft_wrap=True, highlight=False).print(text())
+        console().print(text())

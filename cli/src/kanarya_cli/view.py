@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.quantities import format_duration
-from kanarya_contracts.rollout import Evidence, ModelRollout, Step
+from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, Step
 
 BAR = 40
 """Width of a full weight bar in characters."""
@@ -104,11 +104,18 @@ def rollout(one: ModelRollout) -> RenderableType:
     parts.append(bars(weights(one)) if status.stable else Text("no champion serves yet", style="dim"))
     if status.evidence:
         parts += [Text(), evidence(status.evidence)]
-    notes = [condition for condition in status.conditions if condition.status == "True" and condition.message]
+    notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
     if notes:
-        parts.append(Text())
-        parts += [Text(f"{condition.type}: {condition.message}", style="dim") for condition in notes]
+        parts += [Text(), *(Text(note, style="dim") for note in notes)]
     return Group(*parts)
+
+
+def sentences(condition: Condition) -> list[str]:
+    """A condition in lines: its reason and message, or, where every gate speaks in it, a line each."""
+    parts = condition.message.split("; ") if condition.message else []
+    if len(parts) < 2:
+        return [f"{condition.type}: {condition.reason}" + (f", {parts[0]}" if parts else "")]
+    return [f"{condition.type}: {condition.reason}", *(f"  {part}" for part in parts)]
 
 
 def listing(rollouts: Iterable[ModelRollout]) -> Table:

@@ -120,7 +120,7 @@ def test_explain_says_what_the_step_still_waits_for() -> None:
 def test_explain_ends_with_what_a_person_can_do() -> None:
     one = progressing(conditions=[condition(ConditionType.ROLLED_BACK, Reason.GATE_REFUSED, "accuracy: 12 of 40 wrong")])
     lines = explain.sentences(one)
-    assert "RolledBack: accuracy: 12 of 40 wrong" in lines
+    assert "RolledBack: GateRefused, accuracy: 12 of 40 wrong" in lines
     assert lines[-1] == "The version stays refused until: kanarya rollout retry iris, or a newer challenger."
 
 
@@ -128,3 +128,10 @@ def test_explain_of_a_rollout_that_nobody_looked_at_asks_whether_the_controller_
     assert explain.sentences(rollout()) == [
         "iris: the controller has not looked at it yet. Is it running? (kanarya local status)"
     ]
+
+
+def test_a_condition_in_which_every_gate_speaks_has_a_line_for_each() -> None:
+    one = progressing(
+        conditions=[condition(ConditionType.PROMOTED, Reason.GATES_AGREED, "error-rate: 0 of 9; accuracy: 8 of 9")]
+    )
+    assert explain.sentences(one)[1:4] == ["Promoted: GatesAgreed", "  error-rate: 0 of 9", "  accuracy: 8 of 9"]

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from kanarya_cli.local import stack
+from kanarya_cli.options import console
 from kanarya_contracts.problems import KanaryaError
 
 if TYPE_CHECKING:
@@ -34,11 +34,9 @@ def demo(
     if not (root / "manifests" / "iris").is_dir():
         msg = f"{root.resolve()} is not a checkout of Kanarya (no manifests/iris); run it there, or name one with --root"
         raise KanaryaError(msg)
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 140  # a log has no edge to break lines at
+    screen = console()
     _fresh(STATE)
-    record, stage = Record(), Stage(console)
+    record, stage = Record(), Stage(screen)
     failure: KanaryaError | None = None
     try:
         with stage.open():
@@ -52,9 +50,9 @@ def demo(
     checked = claims.check(record)
     record.claims = [{"text": claim.text, "held": claim.held, "detail": claim.detail} for claim in checked]
     REPORT.write_text(json.dumps(record.as_data(), indent=2) + "\n", encoding="utf-8")
-    console.print(_table(checked))
-    console.print(_summary(record))
-    console.print(_next(keep=keep))
+    screen.print(_table(checked))
+    screen.print(_summary(record))
+    screen.print(_next(keep=keep))
     if failure is not None:
         raise failure
     if not all(claim.held for claim in checked):

@@ -78,8 +78,9 @@ def _table(found: stack.Status) -> Table | str:
     if found.addresses is None and not found.processes:
         return "local mode is down. Start it: kanarya local up -f manifests/iris"
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="dim")
-    for name in ("NAME", "STATE", "PID", "SINCE", "ADDRESS"):
+    for name in ("NAME", "STATE", "PID", "SINCE"):
         table.add_column(name, no_wrap=True)
+    table.add_column("ADDRESS", overflow="fold")
     at = found.addresses
     where = {stack.MLFLOW: at.registry, stack.ENVOY: f"{at.gateway}  (admin {at.admin})"} if at else {}
     for process in found.processes:

@@ -11,13 +11,12 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from kanarya_cli import explain as explanation
 from kanarya_cli import view
 from kanarya_cli.local.store import FileStore
-from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, emit
+from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, console, emit
 from kanarya_contracts.names import ConditionType, Verb
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout, Request
@@ -81,7 +80,7 @@ def status(
     if output is Format.JSON:
         _stream(lambda: _read(store, name))
         return
-    with Live(view.rollout(_read(store, name)), console=Console(), auto_refresh=False) as live:
+    with Live(view.rollout(_read(store, name)), console=console(), auto_refresh=False) as live:
         while True:
             time.sleep(0.25)
             live.update(view.rollout(_read(store, name)), refresh=True)

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 
 from kanarya_cli.local import stack
-from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, emit
+from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, console, emit
 from kanarya_contracts.problems import KanaryaError
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def train(
     from kanarya_cli.training_progress import TrainingProgress  # noqa: PLC0415 (imports the job)
 
     settings = job.load_settings(config)
-    with Live(console=Console(stderr=True, quiet=output is Format.JSON, highlight=False), transient=True) as live:
+    with Live(console=console(stderr=True, quiet=output is Format.JSON), transient=True) as live:
         progress = TrainingProgress(say=live.console.print, show=live.update)
         outcome = job.train(
             settings,
