@@ -42,7 +42,7 @@ with warnings.catch_warnings():
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)
 
-__all__ = ["MlflowClient", "MlflowException", "RestException", "save_sklearn"]
+__all__ = ["MlflowClient", "MlflowException", "RestException", "mlflow", "save_sklearn"]
 
 
 def save_sklearn(

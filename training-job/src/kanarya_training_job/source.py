@@ -89,14 +89,14 @@ def _from_file(path: Path) -> bytes:
 
 
 def _from_s3(source: str, shown: str) -> bytes:
-    import boto3  # noqa: PLC0415 (0.4 s that a file does not need)
-    from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
-
     parts = urlsplit(source)
     bucket, key = parts.netloc, parts.path.lstrip("/")
     if not bucket or not key:
         raise _invalid(shown, "is not an object's address, expected s3://bucket/key")
+    import boto3  # noqa: PLC0415 (0.4 s that a file does not need)
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
+
     config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 2})
     try:
         content: bytes = boto3.client("s3", config=config).get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -1,0 +1,200 @@
+"""Families, their search, their conversion, and what a stored model may name."""
+
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+from sklearn.ensemble import HistGradientBoostingClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from kanarya_contracts.problems import KanaryaError
+from kanarya_training_job import families, runtime, safety
+from kanarya_training_job.conversion import convert
+from kanarya_training_job.features import Column, Rows
+from kanarya_training_job.quality import validate
+from kanarya_training_job.search import Progress, search
+from kanarya_training_job.settings import HYPERPARAMETERS, Candidate, Conversion, Family, Settings
+from kanarya_training_job.source import read
+
+FAMILIES: tuple[Family, ...] = get_args(Family)
+Make = Callable[..., Settings]
+
+
+def some_rows(*, words: bool, missing: bool = False) -> Rows:
+    """Sixty rows of three classes that depend on two numbers, and on a word where there is one."""
+    chance = np.random.default_rng(0)
+    frame = pd.DataFrame({"length": chance.normal(size=60).round(3), "width": chance.normal(size=60).round(3)})
+    frame["y"] = [f"class-{int(value > -0.5) + int(value > 0.5)}" for value in frame["length"] + frame["width"]]
+    columns = [Column(name="length", kind="numeric"), Column(name="width", kind="numeric")]
+    if words:
+        frame.insert(1, "colour", chance.choice(["red", "green", "blue"], 60).astype(object))
+        columns.insert(1, Column(name="colour", kind="categorical"))
+    if missing:
+        frame.loc[::7, "width"] = np.nan
+    return Rows(frame=frame, columns=tuple(columns), target="y")
+
+
+@cache
+def fitted(family: Family, *, words: bool) -> Pipeline:
+    """Fitted on `some_rows` with missing numbers; small where the family is large."""
+    rows = some_rows(words=words, missing=True)
+    small = {"random-forest": {"n_estimators": 5}, "hist-gradient-boosting": {"max_iter": 5}}.get(family, {})
+    pipeline = families.pipeline(family, rows.columns, rows.frame, impute=True, seed=0)
+    return pipeline.set_params(**families.inside(family, small)).fit(rows.matrix, rows.labels)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_grid_may_vary_only_what_the_classifier_has(family: Family) -> None:
+    rows = some_rows(words=False)
+    known = families.pipeline(family, rows.columns, rows.frame, impute=False, seed=0).get_params()
+    assert set(families.inside(family, dict.fromkeys(HYPERPARAMETERS[family]))) <= set(known)
+    assert set(families.RECIPES[family].grid) <= HYPERPARAMETERS[family]
+
+
+@pytest.mark.parametrize("words", [False, True], ids=["numbers", "numbers and words"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_served_as_onnx_with_scikit_learns_answers(family: Family, words: bool) -> None:
+    rows = some_rows(words=words, missing=True)
+    estimator = fitted(family, words=words)
+    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
+    converted = convert(estimator, rows, expected, Conversion())
+    assert converted.reason is None
+    assert converted.parity is not None
+    assert (converted.parity.rows, converted.parity.labels_different) == (60, 0)
+
+
+@pytest.mark.parametrize("words", [False, True], ids=["numbers", "numbers and words"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_is_stored_in_types_of_our_list_and_answers_the_same_from_there(family: Family, words: bool) -> None:
+    rows = some_rows(words=words, missing=True)
+    estimator = fitted(family, words=words)
+    loaded = runtime.of_skops(skops.io.dumps(estimator), rows.columns, estimator.classes_)(rows.frame)
+    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
+    assert loaded.labels == expected.labels
+    assert np.array_equal(loaded.probabilities, expected.probabilities)
+
+
+def test_a_word_that_training_never_saw_is_answered_as_if_it_said_nothing() -> None:
+    rows = some_rows(words=True)
+    estimator = fitted("decision-tree", words=True)
+    strange = rows.frame.assign(colour="violet")
+    assert len(runtime.of_estimator(estimator, rows.columns, estimator.classes_)(strange).labels) == 60
+
+
+# --- conversion ------------------------------------------------------------------------------------------------------
+
+
+def test_what_float32_cannot_tell_apart_is_not_served_as_onnx() -> None:
+    """Seconds since 1970 need 31 bits, float32 has 24."""
+    seconds = 1.7e9 + np.arange(200.0)
+    frame = pd.DataFrame({"when": seconds, "y": np.where(np.arange(200) % 20 < 10, "a", "b")})
+    rows = Rows(frame=frame, columns=(Column(name="when", kind="numeric"),), target="y")
+    estimator = Pipeline([("model", HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5))]).fit(
+        rows.matrix, rows.labels
+    )
+    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(frame)
+    converted = convert(estimator, rows, expected, Conversion())
+    assert converted.onnx is None
+    assert converted.parity is not None
+    assert converted.reason is not None
+    assert "ONNX does not reproduce scikit-learn on the held-out rows" in converted.reason
+    assert f"{converted.parity.labels_different} of 200 labels differ" in converted.reason
+
+
+def test_what_cannot_be_converted_is_not_served_as_onnx() -> None:
+    rows = some_rows(words=False)
+    estimator = Pipeline([("model", VotingClassifier([("one", LogisticRegression())], voting="soft"))]).fit(
+        rows.matrix, rows.labels
+    )
+    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
+    converted = convert(estimator, rows, expected, Conversion())
+    assert (converted.onnx, converted.parity) == (None, None)
+    assert converted.reason is not None
+    assert converted.reason.startswith("the conversion failed: ")
+
+
+def test_conversion_can_be_turned_off() -> None:
+    rows = some_rows(words=False)
+    estimator = fitted("gaussian-nb", words=False)
+    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
+    assert convert(estimator, rows, expected, Conversion(onnx=False)).reason == "conversion.onnx is false in the configuration"
+
+
+# --- safety ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_type_that_is_not_on_the_list_is_named() -> None:
+    rows = some_rows(words=False)
+    network = MLPClassifier(max_iter=400, random_state=0, tol=0.1).fit(rows.matrix, rows.labels)
+    with pytest.raises(KanaryaError, match=r"sklearn\.neural_network\._stochastic_optimizers\.AdamOptimizer"):
+        safety.trusted_types(skops.io.dumps(network))
+
+
+def test_a_function_that_runs_commands_is_named_and_not_loaded() -> None:
+    content = skops.io.dumps(Pipeline([("harm", FunctionTransformer(os.system))]))
+    with pytest.raises(KanaryaError, match=r"posix\.system|nt\.system"):
+        runtime.of_skops(content, [], [])
+
+
+@pytest.mark.parametrize("name", ["sklearn.tree._treehouse.Tree", "numpy.dtypes", "sklearn", "sklearn.utils._testing.X"])
+def test_a_name_that_only_resembles_an_allowed_one_is_not_allowed(name: str) -> None:
+    assert not safety._is_allowed(name)
+
+
+# --- search ----------------------------------------------------------------------------------------------------------
+
+
+def iris_rows(settings: Settings) -> Rows:
+    return validate(read(settings.data), settings)
+
+
+def candidates(*families_: str) -> list[Candidate]:
+    return [Candidate.model_validate({"family": family, "grid": {}}) for family in families_]
+
+
+def test_progress_is_reported_candidate_by_candidate_with_the_best_so_far(make_settings: Make) -> None:
+    settings = make_settings(
+        search={
+            "folds": 3,
+            "candidates": [{"family": "decision-tree", "grid": {"max_depth": [1, 2]}}, *candidates("gaussian-nb")],
+        }
+    )
+    seen: list[Progress] = []
+    found = search(iris_rows(settings), settings, seen.append)
+    assert [(one.done, one.total, one.trial.family) for one in seen] == [
+        (1, 3, "decision-tree"),
+        (2, 3, "decision-tree"),
+        (3, 3, "gaussian-nb"),
+    ]
+    scores = [one.trial.metrics["accuracy"].value for one in seen]
+    assert [one.best for one in seen] == [max(scores[: place + 1]) for place in range(3)]
+    assert found.best.metrics["accuracy"].value == max(scores)
+    assert all(one.trial.metrics["accuracy"].spread is not None for one in seen)
+
+
+def test_of_equals_the_one_listed_first_wins(make_settings: Make) -> None:
+    same = [{"family": "decision-tree", "grid": {"max_depth": [depth]}} for depth in (30, 20)]
+    settings = make_settings(search={"folds": 3, "candidates": same})
+    assert search(iris_rows(settings), settings, lambda _: None).best.parameters == {"max_depth": 30}
+
+
+def test_a_smaller_log_loss_wins_and_is_reported_with_its_own_sign(make_settings: Make) -> None:
+    trees = {"family": "decision-tree", "grid": {"max_depth": [20, 2]}}  # a full tree is certain, and now and then wrong
+    settings = make_settings(search={"folds": 3, "scoring": "log-loss", "candidates": [trees]})
+    found = search(iris_rows(settings), settings, lambda _: None)
+    assert found.best.parameters == {"max_depth": 2}
+    assert all(trial.metrics["log-loss"].value > 0 for trial in found.trials)
+
+
+def test_a_value_that_scikit_learn_refuses_is_said_with_its_family(make_settings: Make) -> None:
+    settings = make_settings(search={"folds": 3, "candidates": [{"family": "decision-tree", "grid": {"max_depth": [-1]}}]})
+    with pytest.raises(KanaryaError, match=r"search: decision-tree cannot be fitted: The 'max_depth' parameter"):
+        search(iris_rows(settings), settings, lambda _: None)
