@@ -133,6 +133,7 @@ def test_before_any_version_the_gateway_says_so_in_the_protocols_words(world: Wo
     assert (answer.status_code, answer.json()) == (503, {"error": "no version of iris is up yet"})
     assert answer.headers["content-type"] == "application/json"
     assert world.traffic.in_force() == {}
+    assert world.processes.last_lines("envoy") == ""  # a warning there would be about our own configuration
 
 
 def test_flips_under_load_lose_no_request_and_are_in_force_in_a_blink(world: World) -> None:

@@ -30,10 +30,15 @@ CONNECT_TIMEOUT = "1s"
 UNLIMITED = 1_000_000
 """Envoy's circuit breakers open at 1024 otherwise, and would fail requests that the model did not."""
 
+MOST_CONNECTIONS = 10_000
+"""From clients. Envoy warns of having no limit, and its log is to be empty unless something is wrong."""
+
 _ANY_HOST = "*"
 _TYPE = "type.googleapis.com/"
 _MANAGER = f"{_TYPE}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = f"{_TYPE}envoy.extensions.filters.http.router.v3.Router"
+_CONNECTIONS = "envoy.resource_monitors.global_downstream_max_connections"
+_CONNECTIONS_CONFIG = "envoy.extensions.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig"
 _PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CLUSTER = f"{_TYPE}envoy.config.cluster.v3.Cluster"
 _ROUTES = f"{_TYPE}envoy.config.route.v3.RouteConfiguration"
@@ -72,11 +77,13 @@ def bootstrap(*, host: str, gateway_port: int, admin_port: int, directory: str) 
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]},
         ],
     }
+    connections = {"@type": f"{_TYPE}{_CONNECTIONS_CONFIG}", "max_active_downstream_connections": MOST_CONNECTIONS}
     return {
         "node": {"id": "kanarya-local", "cluster": "kanarya-local"},
         "admin": {"address": _address(host, admin_port)},
         "dynamic_resources": {"cds_config": _watched(directory, CLUSTERS_FILE)},
         "static_resources": {"listeners": [listener]},
+        "overload_manager": {"resource_monitors": [{"name": _CONNECTIONS, "typed_config": connections}]},
     }
 
 

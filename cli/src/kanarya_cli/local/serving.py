@@ -117,7 +117,8 @@ class LocalServing:
             records = {record.details["version"]: record for record in self._records()}
             leaving = [record for record in records.values() if record.stopping_since is not None or not self._wants(record)]
             for record in leaving:
-                self._processes.ask_to_stop(record, patience=PATIENCE_SECONDS)
+                if self._processes.ask_to_stop(record, patience=PATIENCE_SECONDS):
+                    Path(record.details["port-file"]).unlink(missing_ok=True)
             for version in self._wanted.keys() - {record.details["version"] for record in leaving}:
                 self._keep(self._wanted[version], records.get(version))
 

@@ -171,7 +171,7 @@ class _Stack:
         if registry is not None:
             _require_answer(registry)
         registry_port = 0 if registry else self._port(MLFLOW, "port", ports.registry, "MLflow", "--registry-port")
-        gateway_port = self._port(ENVOY, "port", ports.gateway, "the gateway", "--port")
+        gateway_port = self._port(ENVOY, "port", ports.gateway, "the gateway", "--gateway-port")
         admin_port = self._port(ENVOY, "admin-port", ports.admin, "Envoy's admin", "--admin-port")
         at = Addresses(gateway=_url(gateway_port), registry=registry or _url(registry_port), admin=_url(admin_port))
         self._apply(wanted, at)
@@ -180,11 +180,11 @@ class _Stack:
             launch.controller(self._state, registry_patience=0.0 if registry else launch.START_SECONDS),
         ]
         if registry is None:
-            launches.insert(0, launch.mlflow(self._state / "mlflow", registry_port))
+            launches.append(launch.mlflow(self._state / "mlflow", registry_port))
         begun = time.monotonic()
-        for one in launches:
+        for one in reversed(launches):  # MLflow's server takes longest: first to start, last to be waited for
             self._start(one)
-        for one in reversed(launches):  # MLflow's server takes longest
+        for one in launches:
             launch.wait(one, self._processes)
             took = f"up after {time.monotonic() - begun:.1f} s" if one.name in self._started else "was up"
             self._report(f"{one.name:<10} {took}")
