@@ -1,6 +1,7 @@
 """Options that several commands share, and the one way to print. Used by `commands/`."""
 
 import json
+import os
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,11 @@ State = Annotated[
     Path, typer.Option("--state", envvar="KANARYA_STATE", help="Directory in which local mode keeps everything it makes.")
 ]
 DEFAULT_STATE = Path(".kanarya/local")
+
+
+def state_for_completion() -> Path:
+    """Where to look for names while a command line is still being typed."""
+    return Path(os.environ.get("KANARYA_STATE") or DEFAULT_STATE)
 
 
 LOG_WIDTH = 140

@@ -16,7 +16,7 @@ from rich.live import Live
 from kanarya_cli import explain as explanation
 from kanarya_cli import view
 from kanarya_cli.local.store import FileStore
-from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, console, emit
+from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, console, emit, state_for_completion
 from kanarya_contracts.names import ConditionType, Verb
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout, Request
@@ -29,7 +29,7 @@ ANSWER_SECONDS = 10.0
 
 def _names(incomplete: str) -> list[str]:
     try:
-        return [name for name in FileStore(DEFAULT_STATE).names() if name.startswith(incomplete)]
+        return [name for name in FileStore(state_for_completion()).names() if name.startswith(incomplete)]
     except KanaryaError:
         return []
 

@@ -47,15 +47,19 @@ def train(
     settings = job.load_settings(config)
     with Live(console=console(stderr=True, quiet=output is Format.JSON), transient=True) as live:
         progress = TrainingProgress(say=live.console.print, show=live.update)
-        outcome = job.train(
-            settings,
-            registry_uri=registry or stack.addresses(state).registry,
-            work_dir=work_dir,
-            alias=alias,
-            override=job.Override(reason=override, by=getpass.getuser()) if override else None,
-            retrain=retrain,
-            report=progress.report,
-        )
+        try:
+            outcome = job.train(
+                settings,
+                registry_uri=registry or stack.addresses(state).registry,
+                work_dir=work_dir,
+                alias=alias,
+                override=job.Override(reason=override, by=getpass.getuser()) if override else None,
+                retrain=retrain,
+                report=progress.report,
+            )
+        except job.ComparisonRefused as refused:
+            typer.echo(f"kanarya: {refused} To insist: --override-comparison REASON", err=True)
+            raise typer.Exit(1) from None
     emit(
         output,
         lambda: {
