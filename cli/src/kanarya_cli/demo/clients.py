@@ -20,6 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from kanarya_cli import v2
+from kanarya_cli.local.envoy import VERSION_HEADER
 
 CONNECTIONS = 4
 FEEDBACK_ROWS = 8
@@ -35,8 +36,8 @@ class Tally:
     answered: Counter[str] = field(default_factory=Counter)
     """Inference requests answered 200, by the version that answered."""
     right: Counter[str] = field(default_factory=Counter)
-    failed: int = 0
-    """Requests of any kind that were not answered 200."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Requests of any kind that were not answered 200, by the version the gateway had chosen; `unknown` without an answer."""
     labels: int = 0
     """Labels sent back and counted by a server."""
     errors: Counter[str] = field(default_factory=Counter)
@@ -54,7 +55,8 @@ class Tally:
                     "sent": self.sent,
                     "answered": dict(self.answered),
                     "right": dict(self.right),
-                    "failed": self.failed,
+                    "failed": self.failed.total(),
+                    "failed_by_version": dict(self.failed),
                     "labels": self.labels,
                     "errors": dict(self.errors.most_common(5)),
                     "p50_ms": _quantile(ordered, 0.5),
@@ -83,17 +85,18 @@ class _Connection:
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
             self._http.close()
-            self._fail(f"{type(error).__name__}: {error}")
+            self._fail("unknown", f"{type(error).__name__}: {error}")
             return None
         if response.status != http.HTTPStatus.OK:
-            self._fail(f"{response.status}: {content[:200].decode(errors='replace')}")
+            version = response.headers.get(VERSION_HEADER, "unknown")
+            self._fail(version, f"{response.status}: {content[:200].decode(errors='replace')}")
             return None
         document: dict[str, object] = json.loads(content)
         return document
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, version: str, what: str) -> None:
         with self._tally.lock:
-            self._tally.failed += 1
+            self._tally.failed[version] += 1
             self._tally.errors[what] += 1
 
 
