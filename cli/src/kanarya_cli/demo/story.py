@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 
 from rich.padding import Padding
+from rich.spinner import Spinner
 
 import kanarya_training_job as job
 from kanarya_cli import view
@@ -64,6 +65,7 @@ class Demo:
         self.stage.chapter("Start MLflow, Envoy and the controller")
         warm = threading.Thread(target=import_module, args=["kanarya_training_job.pipeline"], daemon=True)
         warm.start()  # scikit-learn takes seconds to import, MLflow's server to start: both at once
+        self.stage.show(Spinner("dots", "MLflow's server takes its time"))
         with self.record.phase("start"):
             self.addresses = stack.up(
                 self.state,
@@ -164,7 +166,7 @@ class Demo:
         )
         good = verdict.outcome == ConditionType.PROMOTED
         self.stage.say(f"   version {version}: [{'green' if good else 'red'}]{verdict.outcome}[/], {verdict.reason}")
-        if ended.status.evidence and verdict.gates:
+        if any(row.candidate.n for row in ended.status.evidence):
             self.stage.say(Padding(view.evidence(ended.status.evidence), (0, 0, 0, 3)))
         else:
             self.stage.say(f"   {verdict.message}")
