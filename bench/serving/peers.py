@@ -1,5 +1,6 @@
 """The servers that are compared, each a process pinned to the same core."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -50,6 +51,12 @@ class Peer:
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
+    def cpu_seconds(self) -> float:
+        """Used so far, by its own account: what another process does on the same core is not in it."""
+        assert self.process is not None
+        user, system = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def versions(self) -> dict[str, str]:
         program = "import sys, importlib.metadata as m; print(*[m.version(name) for name in sys.argv[1:]])"
         done = subprocess.run([self.python, "-c", program, *self.distributions], capture_output=True, text=True, check=True)
@@ -77,7 +84,7 @@ def kanarya(artifact: Path) -> Peer:
 
 def kserve() -> Peer:
     return Peer(
-        name="KServe ModelServer",
+        name="KServe",
         python=ROOT / ".venv-bench/bin/python",
         arguments=["bench/serving/kserve_peer.py", "PORT"],
         distributions=("kserve", "scikit-learn", "uvicorn", "fastapi"),

@@ -8,6 +8,7 @@ elsewhere, close the door, finish what is in flight, leave with 0. Ctrl-C drains
 import asyncio
 import contextlib
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -66,6 +67,9 @@ def serve(settings: Settings, ready: Callable[[Model, str, int], None]) -> None:
         limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, inline_rows=settings.inline_rows)
         application = V2Rest([Served(model)], limits=limits, threads=threads)
         server = _Server(application, settings, lambda port: ready(model, settings.host, port))
+        # What is here now stays: the collector need not walk through it again in the middle of a request.
+        gc.collect()
+        gc.freeze()
         try:
             server.run(sockets=[listener])
         except OSError as error:
