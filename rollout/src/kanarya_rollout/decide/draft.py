@@ -26,6 +26,7 @@ class Draft:
         self.alias: AliasMove | None = None
         self.take_route_back = False
         """Whether to write over a route that someone else has written."""
+        self._forget_the_future()
 
     @property
     def now(self) -> datetime:
@@ -93,6 +94,16 @@ class Draft:
     def clear(self, kind: ConditionType, reason: Reason = Reason.AS_EXPECTED, message: str = "") -> None:
         """Make a condition False."""
         self.status = with_condition(self.status, kind, False, reason, message, self.now)
+
+    def _forget_the_future(self) -> None:
+        """A clock that was set back leaves times ahead of it; what waits for them would wait too long."""
+        began, ledger = self.status.step_started_at, self.status.ledger
+        if began is not None and began > self.now:
+            self.change(step_started_at=self.now)
+        if ledger.first_traffic_at is not None and ledger.first_traffic_at > self.now:
+            self.note(first_traffic_at=self.now)
+        if ledger.let_go_at is not None and ledger.let_go_at > self.now:
+            self.note(let_go_at=self.now)
 
     def tell(self, reason: Reason, message: str, *, warning: bool = False) -> None:
         """Add an event for people."""
