@@ -20,7 +20,7 @@ from kanarya_training_job import families, runtime, safety
 from kanarya_training_job.conversion import convert
 from kanarya_training_job.features import Column, Rows
 from kanarya_training_job.quality import validate
-from kanarya_training_job.search import Progress, search
+from kanarya_training_job.search import Progress, _OneByOne, search
 from kanarya_training_job.settings import HYPERPARAMETERS, Candidate, Conversion, Family, Settings
 from kanarya_training_job.source import read
 
@@ -192,6 +192,12 @@ def test_a_smaller_log_loss_wins_and_is_reported_with_its_own_sign(make_settings
     found = search(iris_rows(settings), settings, lambda _: None)
     assert found.best.parameters == {"max_depth": 2}
     assert all(trial.metrics["log-loss"].value > 0 for trial in found.trials)
+
+
+def test_the_listener_stays_here_when_folds_are_fitted_in_other_processes() -> None:
+    grid = _OneByOne(LogisticRegression(), {"C": [1.0]})
+    grid.each = lambda _: None  # could not travel
+    assert "each" not in grid.__getstate__()
 
 
 def test_a_value_that_scikit_learn_refuses_is_said_with_its_family(make_settings: Make) -> None:

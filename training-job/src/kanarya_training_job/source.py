@@ -99,7 +99,8 @@ def _from_s3(source: str, shown: str) -> bytes:
 
     config = Config(connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, retries={"total_max_attempts": 2})
     try:
-        content: bytes = boto3.client("s3", config=config).get_object(Bucket=bucket, Key=key)["Body"].read()
+        client = boto3.Session().client("s3", config=config)  # boto3's default session would remember earlier credentials
+        content: bytes = client.get_object(Bucket=bucket, Key=key)["Body"].read()
     except NoCredentialsError:
         raise _invalid(shown, "cannot be read: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") from None
     except ClientError as error:
@@ -113,13 +114,16 @@ def _from_s3(source: str, shown: str) -> bytes:
 def _from_https(source: str, shown: str) -> bytes:
     import httpx  # noqa: PLC0415 (a file does not need it)
 
+    def encrypted_alone(request: httpx.Request) -> None:
+        if request.url.scheme != "https":
+            raise _invalid(shown, f"redirects to {request.url.scheme}://{request.url.host}, which is not encrypted")
+
+    timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
     try:
-        timeout = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS)
-        response = httpx.get(source, follow_redirects=True, timeout=timeout)
+        with httpx.Client(follow_redirects=True, timeout=timeout, event_hooks={"request": [encrypted_alone]}) as client:
+            response = client.get(source)
     except httpx.HTTPError as error:
-        raise _invalid(shown, f"cannot be read: {error or type(error).__name__}") from None
-    if response.url.scheme != "https":
-        raise _invalid(shown, f"was redirected to {response.url.scheme}://{response.url.host}, which is not encrypted")
+        raise _invalid(shown, f"cannot be read: {str(error) or type(error).__name__}") from None
     if response.status_code != 200:
         raise _invalid(shown, f"cannot be read: the server answered {response.status_code} {response.reason_phrase}")
     return response.content
