@@ -61,13 +61,12 @@ class World:
         self.ports[version] = int(port_file.read_text())
 
 
-def eventually(holds: Callable[[], object], *, seconds: float = 10.0) -> float:
-    """Wait until something holds; return how long it took."""
+def eventually(holds: Callable[[], object], *, seconds: float = 10.0) -> None:
+    """Wait until something holds."""
     start = time.monotonic()
     while not holds():
         assert time.monotonic() - start < seconds, "it did not come true in time"
         time.sleep(0.002)
-    return time.monotonic() - start
 
 
 @pytest.fixture
@@ -136,20 +135,17 @@ def test_before_any_version_the_gateway_says_so_in_the_protocols_words(world: Wo
     assert world.processes.last_lines("envoy") == ""  # a warning there would be about our own configuration
 
 
-def test_flips_under_load_lose_no_request_and_are_in_force_in_a_blink(world: World) -> None:
+def test_flips_under_load_come_into_force_and_lose_no_request(world: World) -> None:
     world.serve("1")
     world.traffic.route({"1": 100})
     eventually(lambda: world.traffic.in_force() == {"1": 100})
 
-    took = []
     with load(world.url) as seen:
         eventually(lambda: seen.answered["1"] > 20)
         world.serve("2")
         for weight in (10, 25, 50, 100, 50, 0, 100):
-            start = time.monotonic()
             world.traffic.route({"1": 100 - weight, "2": weight})
             eventually(lambda weight=weight: world.traffic.in_force() == {"1": 100 - weight, "2": weight})
-            took.append(time.monotonic() - start)
             time.sleep(0.15)
         world.traffic.route({"2": 100})
         eventually(lambda: world.traffic.in_force() == {"2": 100})
@@ -162,7 +158,6 @@ def test_flips_under_load_lose_no_request_and_are_in_force_in_a_blink(world: Wor
     assert seen.failures == []
     assert seen.answered["1"] > 50
     assert seen.answered["2"] > 50
-    assert max(took) < 2.0, took
 
 
 def test_the_split_is_that_of_the_weights(world: World) -> None:

@@ -86,7 +86,7 @@ def test_one_that_does_not_end_by_itself_is_killed_when_patience_is_over(process
     start = time.monotonic()
     assert processes.stop("stubborn", patience=0.3) is True
 
-    assert 0.3 <= time.monotonic() - start < 5
+    assert time.monotonic() - start >= 0.3
     assert not processes.runs(record)
 
 

@@ -5,8 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -66,9 +65,7 @@ def is_ready(backend: Backend) -> bool:
 
 
 def test_a_version_is_fetched_started_and_asked_its_example(serving: LocalServing, artifact: Path) -> None:
-    start = time.monotonic()
     serving.ensure(ref(artifact))
-    assert time.monotonic() - start < 0.5
     assert serving.backends()["1"].state == "Starting"
 
     assert becomes(serving, "1", is_ready).example_problems == ()
@@ -151,8 +148,8 @@ def test_a_registry_that_does_not_answer_is_waited_for_and_said(serving: LocalSe
     assert "http://127.0.0.1:1" in backend.message
 
 
-class Proxy(SimpleHTTPRequestHandler):
-    """The registry's artifact proxy, as far as it is used: files of a directory, and their listing as JSON."""
+class CutShort(BaseHTTPRequestHandler):
+    """The registry's artifact proxy, which lists a file and ends before it has sent all of it."""
 
     def do_GET(self) -> None:
         base = "/api/2.0/mlflow-artifacts/artifacts"
@@ -173,8 +170,8 @@ class Proxy(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def proxy(tmp_path: Path) -> Iterator[str]:
-    with ThreadingHTTPServer((HOST, 0), partial(Proxy, directory=str(tmp_path))) as server:
+def proxy() -> Iterator[str]:
+    with ThreadingHTTPServer((HOST, 0), CutShort) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.05])
         thread.start()
         yield f"http://{HOST}:{server.server_port}"

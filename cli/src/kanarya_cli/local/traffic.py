@@ -59,9 +59,10 @@ class Gateway:
     def follow(self, model: str, ports: Ports) -> None:
         """Make the model's clusters those of its servers, and of what is routed still. Idempotent."""
         with self._lock:
-            present = self._clusters()
-            routed = (self._splits() or {}).get(model, Split(model=model)).weights
-            kept = {version: port for version, port in present.get(model, {}).items() if version in routed}
+            present, splits = self._clusters(), self._splits()
+            here = present.get(model, {})
+            routed = here if splits is None else splits.get(model, Split(model=model)).weights
+            kept = {version: port for version, port in here.items() if version in routed}
             self._place(present, {**present, model: {**kept, **ports}})
 
     def route(self, model: str, weights: Mapping[str, int], ports: Ports) -> None:
