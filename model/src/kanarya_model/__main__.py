@@ -71,12 +71,16 @@ def _one_line(error: KanaryaError) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="kanarya-model", description="Serve a model that carries its own contract.")
+    epilog = (__doc__ or "").partition("\n\n")[2]
+    parser = argparse.ArgumentParser(
+        prog="kanarya-model", description="Serve a model version that carries its own contract.", epilog=epilog
+    )
     parser.add_argument("--release", action="version", version=VERSION, help="print this software's version")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    arguments(verbs.add_parser("serve", help="serve the artifact over the V2 protocol"))
-    check = verbs.add_parser("check", help="verify the artifact and ask it its example, without serving")
-    arguments(check)
+    serve = verbs.add_parser("serve", help="serve the artifact over the V2 protocol", epilog=epilog)
+    arguments(serve)
+    check = verbs.add_parser("check", help="verify the artifact and ask it its example, without serving", epilog=epilog)
+    arguments(check, only=("dir", "digest", "onnx_threads"))
     return parser
 
 

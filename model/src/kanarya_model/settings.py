@@ -5,7 +5,7 @@
 
 import argparse
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
@@ -48,9 +48,11 @@ class Settings:
     onnx_threads: int = _setting(1, "threads of ONNX Runtime within one prediction", kind=int, low=1, high=1024)
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Add DIR and a flag for every other setting."""
+def arguments(parser: argparse.ArgumentParser, only: Collection[str] = ()) -> None:
+    """Add DIR and a flag for every other setting, or for these alone."""
     for setting in fields(Settings):
+        if only and setting.name not in only:
+            continue
         about = f"{setting.metadata['help']} [env {_variable(setting)}]"
         if setting.name == "dir":
             parser.add_argument("dir", nargs="?", metavar="DIR", help=about)

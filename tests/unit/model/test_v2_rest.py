@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from kanarya_contracts.metrics import DURATION_BUCKETS
-from kanarya_model.core.model import ModelFault, example_tensors
+from kanarya_model.core.model import Prediction, example_tensors
+from kanarya_model.core.refusal import ModelFault
 from kanarya_model.testing import NUMBERS, estimator
 
 ROWS = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5], [5.7, 2.8, 4.1, 1.3]]
@@ -213,15 +214,22 @@ def test_the_largest_numbers_never_make_invalid_json(client):
     assert "nan" not in answer.body.decode().lower()
 
 
-def test_an_answer_of_the_wrong_shape_is_a_fault(model, monkeypatch):
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "words"),
+    [
+        (["setosa"], [[1, 0, 0]] * 4, "labels"),
+        (["setosa"] * 4, [[1, 0]] * 4, "probabilities"),
+        (["rose"] * 4, [[1, 0, 0]] * 4, "none of its classes"),
+        (["setosa"] * 4, [[np.nan, 0, 0]] * 4, "not a finite number"),
+    ],
+)
+def test_an_answer_that_is_none_is_a_fault(model, monkeypatch, labels, probabilities, words):
     one = model("numeric")
-    rows = one.inputs.rows(example_tensors(one.contract))
-    prediction = one.predict(rows)
-    short = type(prediction)(labels=prediction.labels[:1], probabilities=prediction.probabilities)
-    monkeypatch.setattr(one, "_predictor", type("Short", (), {"largest": 1.0, "predict": lambda self, rows: short})())
+    wrong = Prediction(labels=np.array(labels, object), probabilities=np.array(probabilities, np.float32))
+    monkeypatch.setattr(one, "_predictor", type("Wrong", (), {"predict": lambda self, rows: wrong})())
 
-    with pytest.raises(ModelFault, match="labels"):
-        one.predict(rows)
+    with pytest.raises(ModelFault, match=words):
+        one.predict(one.inputs.rows(example_tensors(one.contract)))
 
 
 # --- feedback --------------------------------------------------------------------------------------------------------

@@ -54,6 +54,7 @@ class Model:
         # The example is the artifact's, so the limit on clients is not its.
         self._example_inputs = Inputs(contract, largest=predictor.largest, most_rows=len(contract.example.labels))
         self._width = len(contract.classes)
+        self._classes = frozenset(contract.classes)
 
     def predict(self, rows: Rows) -> Prediction:
         """Labels and probabilities. Raises Refusal where a value is out of reach, ModelFault where the model is wrong."""
@@ -66,6 +67,8 @@ class Model:
             raise ModelFault(
                 f"the model answered {labels.shape} labels and {probabilities.shape} probabilities for {rows.count} rows"
             )
+        if not self._classes.issuperset(map(str, labels.tolist())):
+            raise ModelFault(f"the model answered labels that are none of its classes {sorted(self._classes)}")
         # A sum of probabilities is finite exactly when each of them is.
         if not math.isfinite(np.add.reduce(probabilities, axis=None)):
             raise self._fault(rows, "a probability is not a finite number")
