@@ -144,7 +144,7 @@ class Controller:
         return known[1]
 
     def _report(self, name: str, decision: Decision, outcome: Outcome) -> None:
-        if (outcome.wrote or decision.events) and self._log.isEnabledFor(logging.INFO):
+        if outcome.wrote and self._log.isEnabledFor(logging.INFO):
             self._log.info("%s", line(name, decision))
         if outcome.problems != self._problems.get(name, ()):
             for problem in outcome.problems:

@@ -1,7 +1,5 @@
 """Any order of events, kills, edits and clock jumps: what must hold does, and there is always a way back to the champion."""
 
-import logging
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -14,8 +12,6 @@ GATES = [{**ERRORS, "minSamples": 10, "margin": {"tolerate": "1.2", "refuse": "2
 WEIGHTS = {0: 10, 1: 10, 2: 50, 3: 50, 4: 80, 5: 100}
 """Step → the most it allows; 100 only after the last, when it is promoted."""
 VERSIONS = ("1", "2", "3", "4")
-
-logging.getLogger("kanarya_rollout.testing").setLevel(logging.CRITICAL)
 
 
 class AnyOrder(RuleBasedStateMachine):

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from kanarya_contracts.names import Verb
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.controller import Controller
@@ -223,6 +224,32 @@ def test_one_rollouts_defect_does_not_keep_the_others_waiting(caplog: pytest.Log
     controller.run(Loop(1), tick=1)
     assert world.status.conditions
     assert "broken: this pass failed" in caplog.text
+
+
+def test_while_a_candidate_starts_the_status_is_not_written_again_and_again():
+    world = Simulation()
+    world.serve_first()
+    world.serving.behaviour["2"] = "starting"
+    world.challenge()
+    world.run(ticks=3, requests=100)
+    written = len(world.store.history)
+    world.run(ticks=20, requests=100)
+    assert len(world.store.history) == written
+
+
+def test_a_rollback_that_cannot_be_carried_out_is_not_logged_as_one(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.INFO, LOG)
+    world = Simulation()
+    world.serve_first()
+    world.challenge()
+    world.until(lambda status: status.canary_weight == 10)
+    world.traffic.reachable = False
+    world.ask(Verb.ABORT)
+    world.run(ticks=5)
+    assert "was rolled back" not in caplog.text
+    world.traffic.reachable = True
+    world.run(ticks=5)
+    assert caplog.text.count("was rolled back") == 1
 
 
 def test_a_store_that_does_not_answer_is_waited_for(caplog: pytest.LogCaptureFixture):

@@ -63,6 +63,8 @@ def _go_on(draft: Draft) -> None:
         candidate.withdraw_from_traffic(draft)
         if not draft.verifying:
             steps.advance(draft)
+    if draft.status.canary_weight and not draft.before.canary_weight:
+        evidence.begin(draft)
 
 
 def _heed_gates(draft: Draft) -> None:

@@ -1,7 +1,7 @@
 """Evidence: what the counters say since the last pass, folded into every gate. Used while a candidate is on its way.
 
-While the candidate has no weight yet, and during `initialDelay` after its first request, the baseline moves with each
-reading and nothing is counted.
+Counting begins where the counters stand when the candidate gets its first weight (`begin`). During `initialDelay` after its
+first request the baseline moves with each reading and nothing is counted.
 """
 
 from datetime import timedelta
@@ -14,24 +14,36 @@ from kanarya_rollout.gates import Window, open_gate, refusing
 from kanarya_rollout.observation import Unread
 
 
+def begin(draft: Draft) -> None:
+    """Whatever was counted until now is nobody's evidence."""
+    reading = _read(draft)
+    if reading is not None:
+        draft.note(counters=reading.used())
+
+
 def fold(draft: Draft) -> None:
-    """Update evidence and ledger from the series that were read. Without them, everything stays."""
+    """Update evidence and ledger from the series that were read. Without them, or without weight, everything stays."""
+    reading = _read(draft) if draft.before.canary_weight else None
+    if reading is not None:
+        if _counts(draft, reading):
+            _count(draft, reading)
+        draft.note(counters=reading.used())
+    judge(draft)
+
+
+def _read(draft: Draft) -> Reading | None:
     series, stable = draft.seen.series, draft.status.stable
     if isinstance(series, Unread) or stable is None:
-        return
+        return None
     pair = Pair(candidate=draft.candidate.version, stable=stable.version)
     fresh = _pin_slow(draft, pair)
-    reading = Reading(
+    return Reading(
         series=tracked(series, pair, _bounds(draft)),
         counters=draft.status.ledger.counters,
         pair=pair,
         began=draft.status.started_at,
         fresh_bounds=fresh,
     )
-    if _counts(draft, reading):
-        _count(draft, reading)
-    draft.note(counters=reading.used())
-    judge(draft)
 
 
 def judge(draft: Draft) -> None:
@@ -80,8 +92,6 @@ def _bounds(draft: Draft) -> frozenset[float]:
 
 def _counts(draft: Draft, reading: Reading) -> bool:
     """Whether what this reading brings is evidence. Notes the candidate's first request."""
-    if draft.before.canary_weight == 0:
-        return False
     if draft.status.ledger.first_traffic_at is None:
         if not reading.new_requests(reading.pair.candidate):
             return True  # the stable version alone: nothing to warm up yet
