@@ -35,7 +35,7 @@ class ModelFormat(_Open):
     """What kind of model a runtime must be able to serve."""
 
     name: str
-    """`onnx`, `sklearn`, …: what a ServingRuntime lists as supported."""
+    """What a ServingRuntime lists as supported. `kanarya`: an artifact with its own contract, the only one local mode takes."""
     version: str | None = None
     """Of the format."""
 
