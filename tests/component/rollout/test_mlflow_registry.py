@@ -21,8 +21,6 @@ from kanarya_rollout.testing import digest
 
 pytestmark = [
     pytest.mark.xdist_group("mlflow-registry"),
-    # MLflow's client reads model versions through its own deprecated stage fields.
-    pytest.mark.filterwarnings("ignore::FutureWarning:mlflow.*"),
 ]
 
 
