@@ -140,7 +140,7 @@ def test_without_labels_there_is_no_data():
 
 def test_a_refusal_says_both_accuracies_and_the_margin():
     assert fold(gate(), [labels(20, 13, 20, 1)] * 3).judge().message == (
-        "accuracy 0.35 on 60 candidate labels, 0.95 on 60 of the stable version's: the difference is below +0"
+        "right on 35% of 60 candidate labels, 95% of 60 of the stable version's: the difference is below +0"
     )
 
 

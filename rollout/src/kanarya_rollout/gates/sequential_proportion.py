@@ -190,8 +190,8 @@ class SequentialProportion:
         if seen.stable_n == 0:
             return f"{seen.candidate_n:,} candidate labels, none of the stable version to compare with"
         rates = (
-            f"accuracy {1 - seen.candidate_bad / seen.candidate_n:.3g} on {seen.candidate_n:,} candidate labels, "
-            f"{1 - seen.stable_bad / seen.stable_n:.3g} on {seen.stable_n:,} of the stable version's"
+            f"right on {100 - 100 * seen.candidate_bad / seen.candidate_n:.3g}% of {seen.candidate_n:,} candidate labels, "
+            f"{100 - 100 * seen.stable_bad / seen.stable_n:.3g}% of {seen.stable_n:,} of the stable version's"
         )
         if verdict == "Failed":
             return f"{rates}: the difference is below {self.tolerate:+g}"
