@@ -25,7 +25,7 @@ down: setup ## Stop what `make demo KEEP=1` or `kanarya local up` left running
 .PHONY: test
 test: setup ## Run every check that needs no cluster and no root: lint, unit, component, docs
 	@$(MAKE) --no-print-directory lint
-	$(PY) -m pytest -q -n 2 --dist loadgroup
+	$(PY) -m pytest -q -n 2 --dist loadfile
 
 .PHONY: unit
 unit: setup ## Run the unit tests alone: no network, no sleep, under ten seconds

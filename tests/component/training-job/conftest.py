@@ -1,5 +1,7 @@
 """A real MLflow server and a real S3 endpoint on loopback, each started once for this folder's tests."""
 
+import fcntl
+import json
 import os
 import signal
 import socket
@@ -8,6 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ import kanarya_training_job as job
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 90
+STARTED: list[subprocess.Popen[bytes]] = []  # kept, because a dropped Popen warns of a process that still runs
 
 
 def free_port() -> int:
@@ -29,9 +33,36 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MLflow's server: SQLite, proxied artifacts on disk, one worker."""
-    directory = tmp_path_factory.mktemp("mlflow")
+def mlflow_uri(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[str]:
+    """MLflow's server: SQLite, proxied artifacts on disk, one worker. One for all of pytest's workers; the last ends it."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base if worker_id == "master" else base.parent) / "mlflow"
+    directory.mkdir(exist_ok=True)
+    with shared(directory) as server:
+        if not server:
+            server.update(start(directory))
+        server["users"] += 1
+    yield server["uri"]
+    with shared(directory) as server:
+        server["users"] -= 1
+        if not server["users"]:
+            os.killpg(server["pid"], signal.SIGTERM)
+
+
+@contextmanager
+def shared(directory: Path) -> Iterator[dict[str, Any]]:
+    """What the workers know of the server, to read and to change while nobody else does."""
+    with (directory / "shared.json").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        known: dict[str, Any] = json.loads(file.read() or "{}")
+        yield known
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(known))
+
+
+def start(directory: Path) -> dict[str, Any]:
     uri = f"http://127.0.0.1:{(port := free_port())}"
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
@@ -40,12 +71,9 @@ def mlflow_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     with (directory / "log").open("wb") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        wait_until_healthy(uri, server, directory / "log")
-        yield uri
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait(timeout=20)
+    STARTED.append(server)
+    wait_until_healthy(uri, server, directory / "log")
+    return {"uri": uri, "pid": server.pid, "users": 0}
 
 
 def wait_until_healthy(uri: str, server: subprocess.Popen[bytes], log: Path) -> None:

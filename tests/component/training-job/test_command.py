@@ -13,8 +13,6 @@ import yaml
 import kanarya_training_job as job
 from kanarya_training_job.__main__ import main
 
-pytestmark = pytest.mark.xdist_group("training-job")  # one MLflow server for all of them
-
 Make = Callable[..., job.Settings]
 Write = Callable[..., str]
 

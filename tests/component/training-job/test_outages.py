@@ -13,11 +13,9 @@ import kanarya_training_job as job
 from kanarya_training_job import address
 from kanarya_training_job.quiet_mlflow import MlflowClient, RestException
 
-pytestmark = pytest.mark.xdist_group("training-job")  # one MLflow server for all of them
-
 Make = Callable[..., job.Settings]
-SECONDS = 12.0
-"""For a client that has been told; MLflow's own default is minutes."""
+SECONDS = 30.0
+"""From the break to the error, on a machine with other things to do. MLflow's own default is many minutes."""
 
 
 class DoomedRoad:
@@ -29,6 +27,7 @@ class DoomedRoad:
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.uri = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.closed = threading.Event()
+        self.closed_at = 0.0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def _accept(self) -> None:
@@ -54,6 +53,7 @@ class DoomedRoad:
                 return
 
     def close(self) -> None:
+        self.closed_at = self.closed_at or time.monotonic()
         self.closed.set()
         self.listener.close()
 
@@ -85,11 +85,10 @@ def test_a_server_that_goes_away_is_an_error_in_seconds_and_moves_no_alias(
     settings: Make, mlflow_uri: str, road: Callable[[bytes], DoomedRoad], tmp_path: Path, last: bytes
 ) -> None:
     doomed = road(last)
-    began = time.monotonic()
     with pytest.raises(job.RegistryError, match=f"MLflow at {doomed.uri} did not .* Is it running"):
         job.train(settings(registry={"experiment": "outages"}), registry_uri=doomed.uri, work_dir=tmp_path)
     assert doomed.closed.is_set()
-    assert time.monotonic() - began < SECONDS
+    assert time.monotonic() - doomed.closed_at < SECONDS
     client = MlflowClient(tracking_uri=mlflow_uri, registry_uri=mlflow_uri)
     with pytest.raises(RestException):
         client.get_model_version_by_alias(settings().model, "challenger")
@@ -122,7 +121,7 @@ def test_a_server_that_accepts_and_says_nothing_is_given_up_in_seconds(
         began = time.monotonic()
         with pytest.raises(job.RegistryError, match="did not answer /health"):
             job.train(settings(), registry_uri=f"http://127.0.0.1:{silent.getsockname()[1]}", work_dir=tmp_path)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
 
 
 def test_something_else_at_the_address_is_said(settings: Make, s3_endpoint: str, tmp_path: Path) -> None:

@@ -13,8 +13,6 @@ from kanarya_contracts import artifact
 from kanarya_contracts.names import TAG_COMPARISON, TAG_DIGEST, TAG_TRAINING
 from kanarya_training_job.quiet_mlflow import MlflowClient, RestException, mlflow
 
-pytestmark = pytest.mark.xdist_group("training-job")  # one MLflow server for all of them
-
 Make = Callable[..., job.Settings]
 
 

@@ -19,8 +19,6 @@ from kanarya_contracts.problems import InvalidInput
 from kanarya_training_job import source
 from kanarya_training_job.settings import DataSource
 
-pytestmark = pytest.mark.xdist_group("training-job")  # one MLflow server for all of them
-
 IRIS = Path(__file__).parents[3] / "data" / "iris.csv"
 
 
@@ -44,7 +42,7 @@ def test_an_s3_endpoint_that_is_down_is_said_in_seconds(monkeypatch: pytest.Monk
     began = time.monotonic()
     with pytest.raises(InvalidInput, match=r"cannot be read: .*127\.0\.0\.1:9.*is AWS_ENDPOINT_URL right"):
         source.read(DataSource(source="s3://data/iris.csv"))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.usefixtures("s3")

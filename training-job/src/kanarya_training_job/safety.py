@@ -2,27 +2,13 @@
 loaded (a champion's).
 
 skops builds objects only of types it is told to trust. MLflow takes that list from the model itself, which is no boundary;
-this one comes from nowhere but here.
+ours is the one that the server goes by too (`kanarya_contracts.skops_types`).
 """
 
 import skops.io
 
 from kanarya_contracts.problems import KanaryaError
-
-ALLOWED_TYPES = frozenset({"numpy.dtype"})
-"""Types by their full name."""
-
-ALLOWED_MODULES = (
-    "sklearn._loss.",
-    "sklearn.calibration.",
-    "sklearn.ensemble._hist_gradient_boosting.",
-    "sklearn.metrics._dist_metrics.",
-    "sklearn.neighbors._ball_tree.",
-    "sklearn.neighbors._kd_tree.",
-    "sklearn.tree._tree.",
-)
-"""Modules all of whose types may be named, beyond those that skops itself trusts (estimators, arrays, plain values). They
-hold the state of our families' estimators and nothing that runs a command or opens a file."""
+from kanarya_contracts.skops_types import SKOPS_MODULES, SKOPS_TYPES
 
 
 def trusted_types(content: bytes) -> list[str]:
@@ -35,10 +21,10 @@ def trusted_types(content: bytes) -> list[str]:
     if refused:
         raise KanaryaError(
             f"the model's skops file names types that are not on the allow-list: {', '.join(refused)}. "
-            "It is not loaded. Use another model family, or have the type reviewed and added to safety.ALLOWED_MODULES."
+            "It is not loaded. Use another model family, or have the type reviewed and added to kanarya_contracts.skops_types."
         )
     return named
 
 
 def _is_allowed(name: str) -> bool:
-    return name in ALLOWED_TYPES or name.startswith(ALLOWED_MODULES)
+    return name in SKOPS_TYPES or name.startswith(SKOPS_MODULES)

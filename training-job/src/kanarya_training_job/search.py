@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
 from sklearn.pipeline import Pipeline
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # publishes no types
+from threadpoolctl import threadpool_limits
 
 from kanarya_contracts.artifact import Metric
 from kanarya_contracts.problems import KanaryaError
