@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import commands
+import crd
 import documents
 import models
 import words
@@ -28,6 +29,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "contracts/schema/modelrollout-v1alpha1.schema.json": lambda: models.schema_file(
         rollout.ModelRollout, "modelrollout-v1alpha1"
     ),
+    "helm/rollout/crds/modelrollouts.kanarya.dev.yaml": crd.crd_file,
     "docs/reference/artifact.md": lambda: models.page(
         "The artifact", artifact.ArtifactContract, artifact, example=documents.as_json(contract_document())
     ),

@@ -1,0 +1,257 @@
+"""The CustomResourceDefinition, from the same models that read the resource: what the API server is told to refuse.
+
+A structural schema says less than a model: no `$ref`, no null, nothing about two fields at once. What it cannot say stands in
+`RULES` as CEL, with the message that a person gets. Limits on lengths are there because the API server wants to know
+beforehand what a rule costs. Status has no defaults: what the controller has not written is not there.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import documents
+import models
+import yaml
+
+from kanarya_contracts.metrics import DURATION_BUCKETS
+from kanarya_contracts.names import API_VERSION, GROUP
+from kanarya_contracts.rollout import ModelRollout
+
+Schema = dict[str, Any]
+"""A JSON Schema, on its way to a structural one."""
+
+Rule = tuple[str, str]
+"""A CEL expression, and what to say when it is false."""
+
+_BOUNDS = ", ".join(f"duration('{bound * 1000:g}ms')" for bound in DURATION_BUCKETS)
+_NUMBER = "[0-9]+([.][0-9]+)?"
+_WEIGHTS = "self.steps.filter(s, has(s.setWeight))"
+_POSITIVE: Rule = ("duration(self) > duration('0s')", "expected more than 0s")
+_SEQUENTIAL = "self.test == 'threshold'"
+_IMPLIED = ("error-rate", "latency", "accuracy")
+_SLOW = "(has(self.signal) ? self.signal == 'slow' : self.name.startsWith('latency'))"
+
+RULES: Mapping[str, tuple[Rule, ...]] = {
+    "": (
+        (
+            "self.metadata.name.matches('^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$')",
+            "metadata.name: expected a DNS label that begins with a letter, of at most 63 characters",
+        ),
+    ),
+    "spec": (
+        (
+            (
+                "self.strategy.canary.steps.all(s, !has(s.analysis) || "
+                "s.analysis.until.all(n, self.analysis.metrics.exists(m, m.name == n)))"
+            ),
+            "strategy.canary.steps: analysis.until names a gate that is not in analysis.metrics",
+        ),
+        (
+            "self.traffic.driver != 'gateway' || has(self.traffic.gatewayRef)",
+            "traffic.gatewayRef is missing; driver gateway needs it: the Gateway that carries the HTTPRoute",
+        ),
+    ),
+    "spec.registry": (
+        ("self.stableAlias != self.candidateAlias", "stableAlias and candidateAlias: expected two different ones"),
+    ),
+    "spec.registry.pollInterval": (_POSITIVE,),
+    "spec.deadline": (_POSITIVE,),
+    "spec.analysis.interval": (_POSITIVE,),
+    "spec.strategy.canary": (
+        (f"{_WEIGHTS}.size() > 0", "steps: expected at least one setWeight"),
+        (
+            (
+                f"{_WEIGHTS}.map(s, s.setWeight).isSorted() && "
+                f"{_WEIGHTS}.all(a, self.steps.exists_one(b, has(b.setWeight) && b.setWeight == a.setWeight))"
+            ),
+            "steps: expected each setWeight to be larger than the one before",
+        ),
+    ),
+    "spec.strategy.canary.steps[]": (
+        (
+            "[has(self.setWeight), has(self.pause), has(self.setMirror), has(self.analysis)].filter(x, x).size() == 1",
+            "expected exactly one of setWeight, pause, setMirror, analysis",
+        ),
+    ),
+    "spec.analysis.metrics[]": (
+        (
+            f"!({_SEQUENTIAL}) || has(self.failureCondition)",
+            'failureCondition is missing; test threshold needs it, such as "> 0.05"',
+        ),
+        (f"!({_SEQUENTIAL}) || !has(self.margin)", "margin is not taken by test threshold"),
+        (f"{_SEQUENTIAL} || has(self.margin)", "margin is missing; the sequential tests need it"),
+        (f"{_SEQUENTIAL} || !has(self.failureCondition)", "failureCondition is for test threshold alone"),
+        (
+            f"!has(self.failureCondition) || double(self.failureCondition.find('{_NUMBER}')) <= 1.0",
+            "failureCondition: expected a rate between 0 and 1",
+        ),
+        (
+            (
+                "self.test != 'sequential-ratio' || !has(self.margin) || "
+                "(0.0 < double(self.margin.tolerate) && double(self.margin.tolerate) < double(self.margin.refuse))"
+            ),
+            "margin: expected ratios with 0 < tolerate < refuse",
+        ),
+        (
+            (
+                "self.test != 'sequential-proportion' || !has(self.margin) || (1.0 > double(self.margin.tolerate) && "
+                "double(self.margin.tolerate) > double(self.margin.refuse) && double(self.margin.refuse) > -1.0)"
+            ),
+            "margin: expected differences with 1 > tolerate > refuse > -1",
+        ),
+        (
+            "self.test == 'sequential-ratio' || !has(self.margin) || !has(self.margin.negligible)",
+            "margin.negligible is for test sequential-ratio alone",
+        ),
+        (
+            (
+                "!has(self.margin) || !has(self.margin.negligible) || "
+                "(double(self.margin.negligible) > 0.0 && double(self.margin.negligible) < 1.0)"
+            ),
+            "margin.negligible: expected a rate between 0 and 1",
+        ),
+        (
+            f"has(self.signal) || {' || '.join(f'self.name.startsWith({word!r})' for word in _IMPLIED)}",
+            f"signal is missing: give errors, slow or labels, or a name that starts with {', '.join(_IMPLIED)}",
+        ),
+        (f"!has(self.slowerThan) || {_SLOW}", "slowerThan is for signal slow alone"),
+        (
+            f"!has(self.slowerThan) || duration(self.slowerThan) in [{_BOUNDS}]",
+            f"slowerThan: expected one of {', '.join(f'{bound * 1000:g}ms' for bound in DURATION_BUCKETS)}",
+        ),
+    ),
+    "spec.analysis.metrics[].alpha": (("double(self) > 0.0 && double(self) < 1.0", "expected more than 0 and less than 1"),),
+    "spec.analysis.metrics[].beta": (("double(self) > 0.0 && double(self) < 1.0", "expected more than 0 and less than 1"),),
+}
+"""Path → rules there. The models' validators say the same; `tests/charts/test_crd.py` holds both to it."""
+
+FACETS: Mapping[str, Schema] = {
+    "spec.traffic.hostnames": {"maxItems": 16, "x-kubernetes-list-type": "set"},
+    "spec.traffic.hostnames[]": {"maxLength": 253},
+    "spec.strategy.canary.steps": {"maxItems": 50, "x-kubernetes-list-type": "atomic"},
+    "spec.strategy.canary.steps[].analysis.until": {"maxItems": 20, "x-kubernetes-list-type": "set"},
+    "spec.strategy.canary.steps[].analysis.until[]": {"maxLength": 63},
+    "spec.analysis.metrics": {"maxItems": 20, "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    "spec.analysis.metrics[].failureCondition": {"maxLength": 32},
+    "spec.registry.stableAlias": {"maxLength": 253},
+    "spec.registry.candidateAlias": {"maxLength": 253},
+    "status.conditions": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    "status.evidence": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]},
+    "status.ledger": {"x-kubernetes-map-type": "atomic"},
+}
+"""Path → what is added there: bounds that make the cost of a rule finite, and how lists are merged."""
+
+_LONGEST_NUMBER = 40
+"""Characters of a duration or decimal; the models take any number of digits, and nobody writes more."""
+
+_COLUMNS = (
+    ("Model", "string", ".spec.registry.model", 0, "Registered model."),
+    ("Champion", "string", ".status.stable.version", 0, "Version that serves."),
+    ("Challenger", "string", ".status.candidate.version", 0, "Version on its way, or the last one."),
+    ("Weight", "integer", ".status.canaryWeight", 0, "Percent of requests that the challenger gets."),
+    ("Step", "integer", ".status.currentStepIndex", 0, "Index into the steps; empty when no challenger is on its way."),
+    ("Age", "date", ".metadata.creationTimestamp", 0, "Since it was created."),
+    ("Progressing", "string", '.status.conditions[?(@.type=="Progressing")].reason', 1, "What is under way."),
+    ("RolledBack", "string", '.status.conditions[?(@.type=="RolledBack")].reason', 1, "Why the last challenger went."),
+    ("Degraded", "string", '.status.conditions[?(@.type=="Degraded")].reason', 1, "What the controller lacks."),
+)
+
+
+def crd_file() -> str:
+    """The manifest, as YAML."""
+    text = yaml.safe_dump(_definition(), sort_keys=False, allow_unicode=True, width=120)
+    return f"# {documents.GENERATED}\n{text}"
+
+
+def _definition() -> Schema:
+    _, version = API_VERSION.split("/")
+    names = {
+        "kind": "ModelRollout",
+        "listKind": "ModelRolloutList",
+        "plural": "modelrollouts",
+        "singular": "modelrollout",
+        "shortNames": ["mro"],
+        "categories": ["kanarya"],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"modelrollouts.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": names,
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [
+                        {"name": name, "type": kind, "jsonPath": path, "priority": priority, "description": meaning}
+                        for name, kind, path, priority, meaning in _COLUMNS
+                    ],
+                    "schema": {"openAPIV3Schema": structural()},
+                }
+            ],
+        },
+    }
+
+
+def structural() -> Schema:
+    """The resource's schema as the API server takes it."""
+    whole = models.json_schema(ModelRollout)
+    schema = _Structural(whole.get("$defs", {})).of(whole, "")
+    schema["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    schema["required"] = ["spec"]
+    return schema
+
+
+class _Structural:
+    """Walks a model's schema. Paths are written `spec.analysis.metrics[].name`."""
+
+    def __init__(self, definitions: Mapping[str, Schema]) -> None:
+        self._definitions = definitions
+
+    def of(self, schema: Schema, path: str) -> Schema:
+        """The same in a structural schema's words, with the rules and facets of this path."""
+        schema = self._plain(schema)
+        made: Schema = {key: schema[key] for key in ("description", "type", "format", *_FACETS) if key in schema}
+        if made.get("type") == "integer":
+            made["format"] = "int64"
+        if "pattern" in made and path.startswith("spec"):
+            made.setdefault("maxLength", _LONGEST_NUMBER)
+        if (enum := schema.get("enum", [schema["const"]] if "const" in schema else None)) is not None:
+            made |= {"type": "string", "enum": enum}
+        if "default" in schema and not path.startswith("status"):
+            made["default"] = {} if isinstance(schema["default"], dict) else schema["default"]
+        made |= self._children(schema, path)
+        if path in RULES:
+            made["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, message in RULES[path]]
+        return made | FACETS.get(path, {})
+
+    def _children(self, schema: Schema, path: str) -> Schema:
+        made: Schema = {}
+        if "properties" in schema:
+            parts = {name: self.of(part, f"{path}.{name}".lstrip(".")) for name, part in schema["properties"].items()}
+            made = {"properties": parts} | ({"required": schema["required"]} if schema.get("required") else {})
+        elif isinstance(values := schema.get("additionalProperties"), dict):
+            made = {"additionalProperties": self.of(values, f"{path}{{}}")}
+        if "items" in schema:
+            made["items"] = self.of(schema["items"], f"{path}[]")
+        return made
+
+    def _plain(self, schema: Schema) -> Schema:
+        """Without references and without null: a field that may be null is one that may be left out."""
+        if "$ref" in schema:
+            name = schema["$ref"].rsplit("/", 1)[1]
+            schema = self._definitions[name] | {key: value for key, value in schema.items() if key != "$ref"}
+        if "anyOf" in schema:
+            [one] = [branch for branch in schema["anyOf"] if branch.get("type") != "null"]
+            schema = self._plain(one) | {key: value for key, value in schema.items() if key != "anyOf"}
+        if schema.get("default", ...) is None:
+            schema = {key: value for key, value in schema.items() if key != "default"}
+        return schema
+
+
+_FACETS = ("pattern", "minLength", "maxLength", "minimum", "maximum", "minItems", "maxItems")
+"""Keywords that mean the same in both."""

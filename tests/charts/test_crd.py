@@ -1,0 +1,187 @@
+"""The CustomResourceDefinition on a real kube-apiserver: it takes what the models take and says what it refuses."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from kanarya_contracts.problems import InvalidInput, validated
+from kanarya_contracts.rollout import ModelRollout
+from kanarya_contracts.testing import changed, rollout_document, without
+
+ROOT = Path(__file__).resolve().parents[2]
+CRD = "modelrollouts.kanarya.dev"
+OBJECTS = "/apis/kanarya.dev/v1alpha1/namespaces/default/modelrollouts"
+DRY = "?dryRun=All&fieldValidation=Strict"
+
+STEPS = "spec.strategy.canary.steps"
+GATE = "spec.analysis.metrics[0]"
+MARGIN = {"tolerate": "1.2", "refuse": "2.0"}
+
+
+def manifest() -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((ROOT / "manifests/iris/modelrollout.yaml").read_text(encoding="utf-8"))
+    return document
+
+
+def threshold(**changes: object) -> dict[str, Any]:
+    """The manifest with one threshold gate."""
+    gate = {"name": "error-rate", "test": "threshold", "failureCondition": "> 0.05"} | changes
+    return changed(manifest(), "spec.analysis.metrics", [{key: value for key, value in gate.items() if value is not None}])
+
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a misspelt field": (changed(manifest(), "spec.trafic", {}), 'unknown field "spec.trafic"'),
+    "no registry": (without(manifest(), "spec.registry"), "spec.registry: Required value"),
+    "a name with a dot": (changed(manifest(), "metadata.name", "a.b"), "metadata.name: expected a DNS label"),
+    "one alias twice": (
+        changed(manifest(), "spec.registry.candidateAlias", "champion"),
+        "stableAlias and candidateAlias: expected two different ones",
+    ),
+    "a poll of 0s": (changed(manifest(), "spec.registry.pollInterval", "0s"), "expected more than 0s"),
+    "a deadline of 0s": (changed(manifest(), "spec.deadline", "0s"), "expected more than 0s"),
+    "a duration without unit": (changed(manifest(), "spec.deadline", "60"), "spec.deadline: Invalid value"),
+    "a float": (changed(manifest(), f"{GATE}.margin.tolerate", 1.2), "must be of type string"),
+    "weight 0": (changed(manifest(), f"{STEPS}[0].setWeight", 0), "should be greater than or equal to 1"),
+    "weight 101": (changed(manifest(), f"{STEPS}[2].setWeight", 101), "should be less than or equal to 100"),
+    "weights that fall": (
+        changed(manifest(), f"{STEPS}[1].setWeight", 5),
+        "expected each setWeight to be larger than the one before",
+    ),
+    "a weight twice": (changed(manifest(), f"{STEPS}[1].setWeight", 10), "larger than the one before"),
+    "no weight": (changed(manifest(), STEPS, [{"pause": {}}]), "steps: expected at least one setWeight"),
+    "no step": (changed(manifest(), STEPS, []), "should have at least 1 items"),
+    "a step of two kinds": (
+        changed(manifest(), f"{STEPS}[0].pause", {}),
+        "expected exactly one of setWeight, pause, setMirror, analysis",
+    ),
+    "a step of none": (changed(manifest(), f"{STEPS}[0]", {}), "expected exactly one of"),
+    "a gate nobody has": (
+        changed(manifest(), STEPS, [{"setWeight": 5}, {"analysis": {"until": ["drift"]}}]),
+        "names a gate that is not in analysis.metrics",
+    ),
+    "a gate's name twice": (changed(manifest(), "spec.analysis.metrics[1].name", "error-rate"), "Duplicate value"),
+    "a threshold without condition": (threshold(failureCondition=None), "failureCondition is missing; test threshold needs it"),
+    "a threshold with margin": (threshold(margin=MARGIN), "margin is not taken by test threshold"),
+    "a threshold above 1": (threshold(failureCondition="> 1.5"), "failureCondition: expected a rate between 0 and 1"),
+    "a condition in words": (threshold(failureCondition="more than 1"), "failureCondition in body should match"),
+    "a sequential test without margin": (
+        without(manifest(), f"{GATE}.margin"),
+        "margin is missing; the sequential tests need it",
+    ),
+    "a sequential test with condition": (
+        changed(manifest(), f"{GATE}.failureCondition", "> 0.05"),
+        "failureCondition is for test threshold alone",
+    ),
+    "ratios the wrong way": (
+        changed(manifest(), f"{GATE}.margin.tolerate", "3.0"),
+        "expected ratios with 0 < tolerate < refuse",
+    ),
+    "differences the wrong way": (
+        changed(manifest(), "spec.analysis.metrics[2].margin.refuse", "0.1"),
+        "expected differences with 1 > tolerate > refuse > -1",
+    ),
+    "negligible for a difference": (
+        changed(manifest(), "spec.analysis.metrics[2].margin.negligible", "0.1"),
+        "margin.negligible is for test sequential-ratio alone",
+    ),
+    "negligible 1": (changed(manifest(), f"{GATE}.margin.negligible", "1.0"), "margin.negligible: expected a rate"),
+    "an unknown signal": (changed(manifest(), f"{GATE}.name", "errors"), "signal is missing"),
+    "a bound for errors": (changed(manifest(), f"{GATE}.slowerThan", "50ms"), "slowerThan is for signal slow alone"),
+    "a bound of no bucket": (changed(manifest(), "spec.analysis.metrics[1].slowerThan", "60ms"), "slowerThan: expected one of"),
+    "alpha 0": (changed(manifest(), f"{GATE}.alpha", "0"), "expected more than 0 and less than 1"),
+    "beta 1": (changed(manifest(), f"{GATE}.beta", "1"), "expected more than 0 and less than 1"),
+    "a driver nobody wrote": (changed(manifest(), "spec.traffic.driver", "istio"), "Unsupported value"),
+}
+
+
+@pytest.fixture(scope="module")
+def api(apiserver: Any) -> Iterator[Any]:
+    """The API server, with our definition established."""
+    definition = yaml.safe_load((ROOT / f"helm/rollout/crds/{CRD}.yaml").read_text(encoding="utf-8"))
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    said = apiserver.call("POST", path, definition)
+    assert said["kind"] == "CustomResourceDefinition", said
+    for _ in range(100):
+        if apiserver.call("GET", OBJECTS).get("kind") == "ModelRolloutList":
+            break
+        time.sleep(0.1)
+    conditions = {one["type"]: one for one in apiserver.call("GET", f"{path}/{CRD}")["status"]["conditions"]}
+    assert conditions["Established"]["status"] == "True"
+    assert "NonStructuralSchema" not in conditions, conditions["NonStructuralSchema"]
+    yield apiserver
+    apiserver.call("DELETE", f"{path}/{CRD}")
+
+
+def test_the_manifest_of_iris_is_accepted(api: Any) -> None:
+    said = api.call("POST", OBJECTS + DRY, manifest())
+    assert said["kind"] == "ModelRollout", said["message"]
+
+
+def test_defaults_are_those_of_the_models(api: Any) -> None:
+    least = changed(rollout_document(), "spec.traffic", {"gatewayRef": {"name": "gateway"}})
+    said = api.call("POST", OBJECTS + DRY, least)
+    assert said["kind"] == "ModelRollout", said["message"]
+    assert validated(ModelRollout, {"metadata": {"name": "iris"}, "spec": said["spec"]}, source="server").spec == (
+        validated(ModelRollout, least, source="file").spec
+    )
+    assert said["spec"]["registry"]["stableAlias"] == "champion"
+    assert "status" not in said
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_the_models_refuse_is_refused_with_a_message(api: Any, what: str) -> None:
+    document, message = REFUSED[what]
+    said = api.call("POST", OBJECTS + DRY, document)
+    assert said["kind"] == "Status", "it was accepted"
+    assert message in said["message"]
+    with pytest.raises(InvalidInput):
+        validated(ModelRollout, document, source="file")
+
+
+def test_the_gateway_driver_needs_a_gateway_on_kubernetes_alone(api: Any) -> None:
+    document = without(manifest(), "spec.traffic.gatewayRef")
+    said = api.call("POST", OBJECTS + DRY, document)
+    assert "traffic.gatewayRef is missing; driver gateway needs it" in said["message"]
+    validated(ModelRollout, document, source="file")  # local mode's Envoy is the gateway
+
+
+def test_a_status_the_controller_writes_is_kept_whole_and_shown(api: Any) -> None:
+    made = api.call("POST", OBJECTS, manifest())
+    status = {
+        "observedGeneration": 1,
+        "canaryWeight": 25,
+        "currentStepIndex": 1,
+        "stable": {"version": "7", "digest": None, "uri": None},
+        "candidate": {"version": "8", "digest": f"sha256:{'0' * 64}", "uri": "s3://models/8"},
+        "retiring": None,
+        "evidence": [{"metric": "error-rate", "candidate": {"n": 812, "bad": 3}, "logE": "-1.93", "verdict": "Inconclusive"}],
+        "conditions": [
+            {
+                "type": "Progressing",
+                "status": "True",
+                "reason": "ShiftingTraffic",
+                "message": "",
+                "lastTransitionTime": "2026-11-23T16:00:00Z",
+                "observedGeneration": 1,
+            }
+        ],
+        "ledger": {"counters": {"a{b}": 7}, "gates": {"error-rate": {"sums": ["1.5"]}}, "stepObservations": {}},
+    }
+    said = api.call("PUT", f"{OBJECTS}/iris/status", made | {"status": status})
+    assert said.get("status", {}).get("ledger") == status["ledger"], said
+    assert validated(ModelRollout, without_server_fields(said), source="server").status.canary_weight == 25
+    table = api.call("GET", OBJECTS, accept="application/json;as=Table;v=v1;g=meta.k8s.io")
+    shown = dict(zip((one["name"] for one in table["columnDefinitions"]), table["rows"][0]["cells"], strict=True))
+    assert [shown[name] for name in ("Model", "Champion", "Challenger", "Weight", "Step")] == ["iris", "7", "8", 25, 1]
+    assert shown["Progressing"] == "ShiftingTraffic"
+
+
+def without_server_fields(document: dict[str, Any]) -> dict[str, Any]:
+    """What a person wrote, and the status."""
+    metadata = document["metadata"]
+    kept = {"name": metadata["name"], "namespace": metadata["namespace"], "generation": metadata["generation"]}
+    return {key: document[key] for key in ("apiVersion", "kind", "spec", "status")} | {"metadata": kept}
