@@ -133,3 +133,31 @@ def settings() -> Callable[..., job.Settings]:
 def worse() -> dict[str, Any]:
     """What makes a tree worse: one cut tells two species of three apart at most."""
     return {"search": {"folds": 2, "candidates": [{"family": "decision-tree", "grid": {"max_depth": [1]}}]}}
+
+
+@pytest.fixture(autouse=True)
+def revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an image has it; a checkout asks git."""
+    monkeypatch.setenv("KANARYA_CODE_REVISION", "0123456")
+
+
+@pytest.fixture
+def iris() -> Path:
+    """The real rows."""
+    return ROOT / "data" / "iris.csv"
+
+
+@pytest.fixture
+def make_settings(iris: Path) -> Callable[..., job.Settings]:
+    """Settings of the smallest search, with what a test wants to be otherwise."""
+
+    def make(**changes: Any) -> job.Settings:
+        document: dict[str, Any] = {
+            "model": "iris",
+            "data": {"source": str(iris)},
+            "target": "species",
+            "search": {"folds": 3, "candidates": [{"family": "decision-tree", "grid": {"max_depth": [3]}}]},
+        }
+        return job.Settings.model_validate(document | changes)
+
+    return make
