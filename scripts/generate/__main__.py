@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import charts
 import commands
 import crd
 import documents
@@ -47,6 +48,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": lambda: commands.typer_page(app),
     "docs/reference/metrics.md": lambda: words.metrics_page(metrics),
     "docs/reference/names.md": lambda: words.names_page(names),
+    **charts.files(ROOT),
 }
 
 

@@ -1,0 +1,110 @@
+"""What every chart makes, as it lies in manifests/rendered: the rules that hold for all pods, whatever the chart."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+CHARTS = sorted(path.parent for path in ROOT.glob("helm/*/Chart.yaml"))
+CONTROLLER = "kanarya-rollout"
+
+
+def documents() -> list[dict[str, Any]]:
+    files = sorted(ROOT.glob("manifests/rendered/*.yaml"))
+    return [one for file in files for one in yaml.safe_load_all(file.read_text(encoding="utf-8")) if one]
+
+
+DOCUMENTS = documents()
+
+
+def pods() -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
+    """Owner → labels and spec of its pods."""
+    found = {}
+    for one in DOCUMENTS:
+        name = f"{one['kind']}/{one['metadata']['name']}"
+        template = one.get("spec", {}).get("template")
+        if one["kind"] == "CronJob":
+            template = one["spec"]["jobTemplate"]["spec"]["template"]
+        if template and "containers" in template["spec"]:
+            found[name] = (template["metadata"]["labels"], template["spec"])
+    return found
+
+
+PODS = pods()
+
+
+def containers(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*spec.get("initContainers", []), *spec["containers"]]
+
+
+def test_every_chart_is_rendered() -> None:
+    assert {path.stem for path in ROOT.glob("manifests/rendered/*.yaml")} == {chart.name for chart in CHARTS}
+    assert PODS
+
+
+@pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+def test_the_helpers_are_the_same_in_every_chart(chart: Path) -> None:
+    first = CHARTS[0] / "templates/_kanarya.tpl"
+    assert (chart / "templates/_kanarya.tpl").read_bytes() == first.read_bytes()
+
+
+@pytest.mark.parametrize("owner", PODS)
+def test_a_namespace_that_enforces_restricted_admits_every_pod(owner: str) -> None:
+    _, spec = PODS[owner]
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+    for volume in spec.get("volumes", []):
+        assert volume.keys() - {"name"} <= {"emptyDir", "configMap", "secret", "projected", "persistentVolumeClaim"}
+    for one in containers(spec):
+        assert one["securityContext"]["allowPrivilegeEscalation"] is False
+        assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert one["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize("owner", PODS)
+def test_the_controller_alone_may_talk_to_the_api_server(owner: str) -> None:
+    labels, spec = PODS[owner]
+    assert spec["automountServiceAccountToken"] is (labels["app.kubernetes.io/name"] == CONTROLLER)
+    assert spec["enableServiceLinks"] is False
+
+
+@pytest.mark.parametrize("owner", PODS)
+def test_every_container_says_what_it_needs_and_which_image_it_is(owner: str) -> None:
+    _, spec = PODS[owner]
+    for one in containers(spec):
+        assert one["resources"]["requests"].keys() >= {"cpu", "memory"}
+        assert "memory" in one["resources"]["limits"]
+        registry, _, rest = one["image"].partition("/")
+        assert registry in {"docker.io", "ghcr.io", "quay.io"}
+        assert "@sha256:" in rest or rest.rpartition(":")[2] not in {"", "latest", rest}
+
+
+@pytest.mark.parametrize("owner", [owner for owner in PODS if not owner.split("/", 1)[0].endswith("Job")])
+def test_every_server_says_when_it_is_ready_and_runs_apart_from_its_twins(owner: str) -> None:
+    _, spec = PODS[owner]
+    assert spec["topologySpreadConstraints"]
+    for one in spec["containers"]:
+        assert {"startupProbe", "livenessProbe", "readinessProbe"} <= one.keys()
+
+
+@pytest.mark.parametrize("owner", PODS)
+def test_a_network_policy_is_about_every_pod(owner: str) -> None:
+    labels, _ = PODS[owner]
+    policies = [one["spec"] for one in DOCUMENTS if one["kind"] == "NetworkPolicy"]
+    about = [one for one in policies if one["podSelector"]["matchLabels"].items() <= labels.items()]
+    assert any(set(one["policyTypes"]) == {"Ingress", "Egress"} for one in about)
+
+
+def test_no_credential_is_written_down() -> None:
+    secrets = [one for one in DOCUMENTS if one["kind"] == "Secret"]
+    texts = [pair for one in secrets for pair in (one.get("stringData", {}) | one.get("data", {})).items()]
+    assert {text for key, text in texts if is_secret(key)} <= {"made up at installation"}
+    variables = [env for _, spec in PODS.values() for one in containers(spec) for env in one.get("env", [])]
+    assert [env for env in variables if is_secret(env["name"]) and "valueFrom" not in env] == []
+
+
+def is_secret(name: str) -> bool:
+    return any(word in name.upper() for word in ("PASSWORD", "SECRET", "ACCESS_KEY"))
