@@ -1,9 +1,9 @@
 """A chart's README.md and values.schema.json, from the comments in its values.yaml: those comments are the manual.
 
-The first block of comments is the README's introduction. A comment right above a value is its meaning; lines in it that begin
-with `@` go to the schema: `@type string, integer`, `@enum a, b`, `@pattern …`, `@minimum 0`, `@maximum 9`, `@required` (not empty).
-The type follows from the default; `{}` and `[]` may hold anything. A value without a comment is an error. `renamed.yaml` maps old
-names of values to new ones: the schema lets the old ones pass, so that the chart can say the new one.
+The first block of comments is the README's introduction. A comment right above a value is its meaning, and a value without one
+is an error. Lines in it that begin with `@` go to the schema: `@type string, integer`, `@enum a, b`, `@pattern …`, `@minimum 0`,
+`@maximum 9`, `@required` (not empty), `@open` (a mapping that may hold anything). The type follows from the default. In
+`renamed.yaml` stand old names of values: the schema lets them pass, so that the chart can say the new ones.
 """
 
 import json
@@ -113,7 +113,7 @@ def _comment(lines: list[str], key_line: int) -> tuple[str, Mapping[str, str]]:
     while above > 0 and lines[above - 1].lstrip().startswith("#"):
         above -= 1
     said = [line.strip().removeprefix("#").strip() for line in lines[above:key_line]]
-    words = dict((line[1:].split(maxsplit=1) + [""])[:2] for line in said if line.startswith("@"))
+    words = dict([*line[1:].split(maxsplit=1), ""][:2] for line in said if line.startswith("@"))
     return " ".join(line for line in said if line and not line.startswith("@")), words
 
 
