@@ -178,7 +178,8 @@ class LocalServing:
         name = f"model.{self._model}.{ref.version}"
         port_file = self._state / "processes" / f"{name}.port"
         port_file.unlink(missing_ok=True)
-        serve = ("serve", str(directory), "--name", self._model, "--version", ref.version, "--digest", ref.digest or "")
+        pinned = ("--digest", ref.digest) if ref.digest else ()
+        serve = ("serve", str(directory), "--name", self._model, "--version", ref.version, *pinned)
         self._processes.start(
             name,
             python("kanarya_model", *serve, "--port", "0", "--port-file", str(port_file)),
