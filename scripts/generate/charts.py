@@ -1,7 +1,7 @@
 """A chart's README.md and values.schema.json, from the comments in its values.yaml: those comments are the manual.
 
-The first block of comments is the README's introduction. A comment right above a value is its meaning, and a value without one
-is an error. Lines in it that begin with `@` go to the schema: `@type string, integer`, `@enum a, b`, `@pattern …`, `@minimum 0`,
+The first block of comments is the README's introduction. A comment right above a value is its meaning; a value without one is
+an error. Lines in it that begin with `@` go to the schema: `@type string, integer`, `@enum a, b`, `@pattern …`, `@minimum 0`,
 `@maximum 9`, `@required` (not empty), `@open` (a mapping that may hold anything). The type follows from the default. In
 `renamed.yaml` stand old names of values: the schema lets them pass, so that the chart can say the new ones.
 """
