@@ -39,9 +39,12 @@ class _Halt(Exception):
         super().__init__(message)
 
 
-def act(rollout: ModelRollout, resource_version: str, decision: Decision, world: World, store: Store) -> Outcome:
-    """Do it. Raises Conflict if somebody wrote the object meanwhile, Unreachable if the store does not answer."""
-    name, falling = rollout.metadata.name, falls(rollout.status, decision.status)
+def act(name: str, rollout: ModelRollout, resource_version: str, decision: Decision, world: World, store: Store) -> Outcome:
+    """Do it. `name`: the store's for this rollout.
+
+    Raises Conflict if somebody wrote the object meanwhile, Unreachable if the store does not answer.
+    """
+    falling = falls(rollout.status, decision.status)
     try:
         if falling:
             _route(world, decision)

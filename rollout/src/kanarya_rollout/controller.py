@@ -7,9 +7,10 @@ the other side questions. Kill it anywhere; the next one goes on from the status
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.problems import KanaryaError
@@ -37,6 +38,15 @@ class _Visit:
     """Whether the next tick is to look again."""
 
 
+class Listener(Protocol):
+    """Hears of every pass: Events for people, metrics of the controller itself."""
+
+    def decided(self, rollout: ModelRollout, decision: Decision, *, wrote: bool) -> None:
+        """What was decided for this rollout. `wrote`: the decided status is now the stored one, and differs from the one
+        before. Raises nothing."""
+        ...
+
+
 class Controller:
     """Every rollout of one store."""
 
@@ -50,8 +60,10 @@ class Controller:
         metrics_for: Callable[[ModelRollout], Metrics],
         clock: Clock,
         log: logging.Logger,
+        listeners: Sequence[Listener] = (),
     ) -> None:
-        """`*_for` are asked once for each rollout and again only when its target, registry or traffic changes.
+        """`*_for` are asked once for each rollout and again only when its target, registry or traffic changes, or another
+        object has taken its name.
 
         `log` gets one JSON line, at INFO, for each decision that changes something, and WARNING for a part of the world
         that does not answer.
@@ -63,6 +75,7 @@ class Controller:
         self._metrics_for = metrics_for
         self._clock = clock
         self._log = log
+        self._listeners = tuple(listeners)
         self._watches: dict[str, tuple[str, Watch]] = {}
         self._visits: dict[str, _Visit] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
@@ -77,12 +90,14 @@ class Controller:
         if found is None:
             raise KanaryaError(f"there is no rollout {name!r}; there are: {', '.join(self._store.names()) or 'none'}")
         rollout, resource_version = found
-        watch = self._watch(rollout)
+        watch = self._watch(name, rollout)
         decision = decide(rollout, watch.look(rollout, self._clock.now()))
         if decision.alias is not None or decision.tags:
             watch.forget_registry()
-        outcome = act(rollout, resource_version, decision, watch.world, self._store)
+        outcome = act(name, rollout, resource_version, decision, watch.world, self._store)
         self._report(name, decision, outcome)
+        for listener in self._listeners:
+            listener.decided(rollout, decision, wrote=outcome.wrote)
         self._visits[name] = _Visit(
             at=decision.now, resource_version="" if outcome.wrote else resource_version, busy=_busy(decision.status)
         )
@@ -128,10 +143,10 @@ class Controller:
         due = waited >= rollout.spec.registry.poll_interval.total_seconds() or waited < 0
         return due or resource_version != visit.resource_version
 
-    def _watch(self, rollout: ModelRollout) -> Watch:
+    def _watch(self, name: str, rollout: ModelRollout) -> Watch:
         """The ports of this rollout; made anew when what they stand for changes."""
-        name, spec = rollout.metadata.name, rollout.spec
-        meaning = "|".join(part.model_dump_json() for part in (spec.target_ref, spec.registry, spec.traffic))
+        spec, uid = rollout.spec, (rollout.metadata.model_extra or {}).get("uid")
+        meaning = "|".join([str(uid), *(part.model_dump_json() for part in (spec.target_ref, spec.registry, spec.traffic))])
         known = self._watches.get(name)
         if known is None or known[0] != meaning:
             world = World(

@@ -1,0 +1,137 @@
+"""Asks a version's server the artifact's own example, at its own Service, before it gets a request. Called by `kserve`.
+
+The model server has answered the example before it listens, and says which artifact it serves. This asks once more from
+outside, with the contract fetched from the registry's artifact proxy and held to the registered digest, so that a wrong image
+or a Service that leads elsewhere is found too. An artifact that does not lie behind that proxy is asked for its digest alone.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kanarya_contracts import artifact
+from kanarya_contracts.artifact import ArtifactContract
+from kanarya_contracts.names import CONTRACT_FILE
+from kanarya_contracts.problems import KanaryaError
+from kanarya_contracts.rollout import VersionRef
+
+TIMEOUT_SECONDS = 2.0
+"""For each of the three calls."""
+
+_PROXY = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+class _Seen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Column(_Seen):
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class _Metadata(_Seen):
+    versions: tuple[str, ...] = ()
+    inputs: tuple[_Column, ...] = ()
+    properties: dict[str, str] = {}
+
+
+class _Tensor(_Seen):
+    name: str
+    data: list[str | int | float | bool]
+
+
+class _Answer(_Seen):
+    outputs: tuple[_Tensor, ...]
+
+    def of(self, name: str) -> list[str | int | float | bool] | None:
+        return next((one.data for one in self.outputs if one.name == name), None)
+
+
+class Examples:
+    """Contracts of one registry, kept once they were read."""
+
+    def __init__(
+        self, registry: str, *, login: tuple[str, str] | None = None, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """`registry`: MLflow's address, which proxies artifacts; `login`: user and password there.
+
+        `transport`: another way to registry and servers, for tests.
+        """
+        self._login = login
+        self._registry = registry.rstrip("/")
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport)
+        self._contracts: dict[str, ArtifactContract] = {}
+
+    def problems(self, address: str, model: str, ref: VersionRef) -> tuple[str, ...] | None:
+        """What is wrong with the answers of the server at `address`: () if nothing is, None while it cannot be asked."""
+        base = f"{address}/v2/models/{model}"
+        try:
+            metadata = _Metadata.model_validate(self._json("GET", base))
+            served = metadata.properties.get("digest")
+            if served != ref.digest:
+                return (f"the server at {address} serves {served or 'an artifact without digest'}, expected {ref.digest}",)
+            contract = self._contract(ref)
+            if contract is None:
+                return ()
+            answer = _Answer.model_validate(self._json("POST", f"{base}/infer", _request(metadata.inputs, contract)))
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code >= 500 and error.response.status_code != 500:
+                return None
+            return (f"{error.request.url} answered {error.response.status_code}: {error.response.text[:200]}",)
+        except httpx.HTTPError:
+            return None
+        except (ValidationError, ValueError, LookupError) as error:
+            return (f"the answer of {base} is not the protocol's: {str(error).splitlines()[0]}",)
+        except KanaryaError as error:
+            return (str(error),)
+        return tuple(contract.example_problems(*_answers(answer, contract)))
+
+    def _contract(self, ref: VersionRef) -> ArtifactContract | None:
+        scheme, _, path = (ref.uri or "").partition(":")
+        digest = ref.digest or ""
+        if scheme != "mlflow-artifacts":
+            return None
+        if digest not in self._contracts:
+            path = path.removeprefix("//").partition("/")[2] if path.startswith("//") else path
+            response = self._http.get(f"{self._registry}{_PROXY}/{path.strip('/')}/{CONTRACT_FILE}", auth=self._login)
+            response.raise_for_status()
+            found = artifact.digest(response.content)
+            if found != digest:
+                raise KanaryaError(
+                    f"{CONTRACT_FILE} in the registry has digest {found[:19]}…, but {digest[:19]}… was registered"
+                )
+            self._contracts[digest] = artifact.parse(response.content)
+        return self._contracts[digest]
+
+    def _json(self, method: Literal["GET", "POST"], url: str, body: object = None) -> object:
+        content: object = self._http.request(method, url, json=body).raise_for_status().json()
+        return content
+
+
+def _request(columns: Sequence[_Column], contract: ArtifactContract) -> Mapping[str, object]:
+    rows = len(contract.example.labels)
+    return {
+        "inputs": [
+            {
+                "name": column.name,
+                "datatype": column.datatype,
+                "shape": [rows, *([1] * (len(column.shape) - 1))],
+                "data": list(contract.example.inputs[column.name]),
+            }
+            for column in columns
+        ]
+    }
+
+
+def _answers(answer: _Answer, contract: ArtifactContract) -> tuple[list[str | int], list[list[float]] | None]:
+    labels = [one if isinstance(one, int) else str(one) for one in answer.of("label") or ()]
+    flat = answer.of("probabilities")
+    if flat is None:
+        return labels, None
+    width = len(contract.classes)
+    numbers = [float(one) for one in flat]
+    return labels, [numbers[start : start + width] for start in range(0, len(numbers), width)]

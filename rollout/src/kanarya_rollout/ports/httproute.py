@@ -1,0 +1,183 @@
+"""The HTTPRoute of one rollout as a pure mapping: weights → object, object → weights. Used by `gateway`.
+
+    /                                the split: one weighted backend a version
+    /v2/models/{model}/versions/{v}  that version alone, whatever the split
+
+Named `{service}-rollout`, because KServe takes over a route that is named like its InferenceService. A version's backend is
+the Service that KServe makes for a predictor named `v{version}`.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from kanarya_contracts.names import FIELD_MANAGER, LABEL_MODEL
+from kanarya_contracts.rollout import ModelRollout
+from kanarya_rollout.ports.inferenceservice import KSERVE_API, service_name, version_of_service
+
+GATEWAY_API = "gateway.networking.k8s.io/v1"
+"""apiVersion of HTTPRoute."""
+
+OURS = frozenset({"f:parentRefs", "f:rules"})
+"""Fields of the spec that nobody but us may write."""
+
+
+class _Seen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class _Backend(_Seen):
+    name: str
+    weight: int = 1
+
+
+class _Path(_Seen):
+    value: str = "/"
+
+
+class _Match(_Seen):
+    path: _Path = _Path()
+
+
+class _Rule(_Seen):
+    matches: tuple[_Match, ...] = (_Match(),)
+    backend_refs: tuple[_Backend, ...] = ()
+
+
+class _Spec(_Seen):
+    rules: tuple[_Rule, ...] = ()
+
+
+class _Condition(_Seen):
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+
+
+class _ParentRef(_Seen):
+    name: str
+    namespace: str | None = None
+
+
+class _Parent(_Seen):
+    parent_ref: _ParentRef
+    conditions: tuple[_Condition, ...] = ()
+
+
+class _Status(_Seen):
+    parents: tuple[_Parent, ...] = ()
+
+
+class _ManagedFields(_Seen):
+    manager: str = ""
+    operation: str = ""
+    subresource: str = ""
+    fields_v1: dict[str, object] = Field(default_factory=dict, alias="fieldsV1")
+
+
+class _Metadata(_Seen):
+    name: str
+    namespace: str = ""
+    generation: int = 1
+    managed_fields: tuple[_ManagedFields, ...] = ()
+
+
+class Route(_Seen):
+    """What is read of an HTTPRoute."""
+
+    metadata: _Metadata
+    spec: _Spec = _Spec()
+    status: _Status = _Status()
+
+    @property
+    def ours(self) -> bool:
+        """Whether we are the last who wrote every field that is ours to write."""
+        owned: set[str] = set()
+        for entry in self.metadata.managed_fields:
+            spec = entry.fields_v1.get("f:spec")
+            if entry.manager == FIELD_MANAGER and entry.operation == "Apply" and isinstance(spec, Mapping):
+                owned |= set(map(str, spec))
+        return owned >= OURS
+
+    @property
+    def weights(self) -> dict[str, int]:
+        """Version → percent that the object asks for."""
+        splits = [rule for rule in self.spec.rules if any(match.path.value == "/" for match in rule.matches)]
+        refs = splits[0].backend_refs if splits else ()
+        service = self.metadata.name.removesuffix("-rollout")
+        named = ((version_of_service(service, ref.name), ref.weight) for ref in refs)
+        return {version: weight for version, weight in named if version is not None}
+
+    def verdict(self, gateway: str, namespace: str) -> "Verdict":
+        """What the gateway's controller says of this generation."""
+        parents = [
+            parent
+            for parent in self.status.parents
+            if parent.parent_ref.name == gateway and (parent.parent_ref.namespace or self.metadata.namespace) == namespace
+        ]
+        conditions = [one for parent in parents for one in parent.conditions]
+        current = [one for one in conditions if one.observed_generation == self.metadata.generation]
+        wrong = [one for one in current if one.type in _NEEDED and one.status == "False"]
+        if wrong:
+            return Verdict(state="refused", message="; ".join(f"{one.type}: {one.reason}: {one.message}" for one in wrong))
+        accepted = any(one.type == "Accepted" and one.status == "True" for one in current)
+        behind = any(one.type in _NEEDED and one.observed_generation != self.metadata.generation for one in conditions)
+        return Verdict(state="in force" if accepted and not behind else "pending")
+
+
+_NEEDED = frozenset({"Accepted", "ResolvedRefs", "Programmed"})
+
+
+class Verdict(_Seen):
+    """Whether the gateway routes as the object says."""
+
+    state: Literal["in force", "pending", "refused"]
+    """`pending`: the gateway has not seen this generation yet and routes as before."""
+    message: str = ""
+    """Why it is refused."""
+
+
+def name_of(rollout: ModelRollout) -> str:
+    """The HTTPRoute's name."""
+    return f"{rollout.spec.target_ref.name}-rollout"
+
+
+def desired(rollout: ModelRollout, weights: Mapping[str, int], *, service_uid: str) -> dict[str, object]:
+    """The object to apply. The InferenceService owns it: it goes with what it leads to. A rollout that is deleted leaves
+    it, because the model still serves."""
+    spec, metadata = rollout.spec, rollout.metadata
+    gateway = spec.traffic.gateway_ref
+    if gateway is None:
+        raise ValueError("spec.traffic.gatewayRef is missing")
+    service = spec.target_ref.name
+    versions = sorted(weights)
+    return {
+        "apiVersion": GATEWAY_API,
+        "kind": "HTTPRoute",
+        "metadata": {
+            "name": name_of(rollout),
+            "namespace": metadata.namespace,
+            "labels": {LABEL_MODEL: service, "app.kubernetes.io/managed-by": FIELD_MANAGER},
+            "ownerReferences": [{"apiVersion": KSERVE_API, "kind": "InferenceService", "name": service, "uid": service_uid}],
+        },
+        "spec": {
+            "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
+            **({"hostnames": list(spec.traffic.hostnames)} if spec.traffic.hostnames else {}),
+            "rules": [
+                *(_rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)]) for version in versions),
+                _rule("/", [_backend(service, version, weights[version]) for version in versions]),
+            ],
+        },
+    }
+
+
+def _rule(path: str, backends: list[dict[str, object]]) -> dict[str, object]:
+    return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backends}
+
+
+def _backend(service: str, version: str, weight: int) -> dict[str, object]:
+    return {"name": service_name(service, version), "port": 80, "weight": weight}

@@ -1,0 +1,193 @@
+"""The InferenceService of one rollout as a pure mapping: versions → the fields that are ours, and back. Used by `kserve`.
+
+Ours: `spec.predictor.name` and `.storageUri` (the stable version), `spec.canary` (every other one), the label and the two
+environment variables that tell a server which version it is, and `minReplicas` while there are canaries. KServe merges a
+canary over the predictor and makes the same pod template of either, so a version that changes sides keeps its pods. For that,
+nothing here says who is stable: no role, no traffic percent (0, always: the weights stand in our HTTPRoute).
+
+KServe takes a canary's pods from the stable's `minReplicas`, down to one. While there are canaries it is raised by theirs, so
+that each version has as many pods as a person asked for the stable one.
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kanarya_contracts.names import FIELD_MANAGER, LABEL_VERSION
+from kanarya_contracts.rollout import VersionRef
+from kanarya_rollout.ports.api import Document
+
+KSERVE_API = "serving.kserve.io/v1beta1"
+"""apiVersion of InferenceService."""
+
+LABEL_SERVICE = "serving.kserve.io/inferenceservice"
+"""KServe's label on what it makes for an InferenceService."""
+
+LABEL_VISIBILITY = "networking.kserve.io/visibility"
+"""With `cluster-local`, KServe makes no route of its own. KServe copies labels to pods: set later, it would restart them."""
+
+ENV_VERSION = "KANARYA_MODEL_VERSION"
+"""The model server's setting for the registry version it serves."""
+
+ENV_DIGEST = "KANARYA_MODEL_DIGEST"
+"""The model server's setting for the digest that it refuses any other than."""
+
+_STANDARD = frozenset({"", "Standard", "RawDeployment"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """A version where KServe runs it."""
+
+    version: str
+    digest: str
+    """Of its kanarya.json."""
+    storage_uri: str
+    """Where KServe's storage initializer finds it."""
+
+
+def placed(ref: VersionRef, artifacts_root: str | None) -> Placed:
+    """A pinned version with the storage URI that KServe takes. Raises ValueError that says what is missing.
+
+    `artifacts_root`: what MLflow's `--artifacts-destination` is, such as `s3://mlflow`; stands for `mlflow-artifacts:`.
+    """
+    uri = ref.uri or ""
+    scheme, _, path = uri.partition(":")
+    if scheme == "mlflow-artifacts":
+        if artifacts_root is None:
+            raise ValueError(
+                f"version {ref.version} lies at {uri}; set KANARYA_ROLLOUT_ARTIFACTS_ROOT to where MLflow keeps it"
+            )
+        path = path.removeprefix("//").partition("/")[2] if path.startswith("//") else path
+        uri = f"{artifacts_root.rstrip('/')}/{path.strip('/')}"
+    elif scheme not in {"s3", "gs", "https", "http", "hf", "pvc", "oci"}:
+        raise ValueError(f"version {ref.version} lies at {uri!r}, where KServe cannot fetch it; register it in S3")
+    if ref.digest is None:
+        raise ValueError(f"version {ref.version} has no digest in the registry")
+    return Placed(version=ref.version, digest=ref.digest, storage_uri=uri)
+
+
+def predictor_name(version: str) -> str:
+    """What `predictor.name` is for a version."""
+    return f"v{version}"
+
+
+def service_name(service: str, version: str) -> str:
+    """The Deployment and the Service that KServe makes for a version."""
+    return f"{service}-{predictor_name(version)}-predictor"
+
+
+def version_of_service(service: str, name: str) -> str | None:
+    """The version that a Deployment or Service of this InferenceService is for; None for any other."""
+    begins, ends = f"{service}-v", "-predictor"
+    inside = name[len(begins) : -len(ends)] if name.startswith(begins) and name.endswith(ends) else ""
+    return inside or None
+
+
+def present(document: Document) -> tuple[Placed, ...]:
+    """What the object asks KServe to run: the stable version first. A predictor that was never ours is left out."""
+    spec = document["spec"]
+    predictors = [spec.get("predictor", {}), *(one.get("predictor", {}) for one in spec.get("canary") or ())]
+    return tuple(found for found in map(_read, predictors) if found is not None)
+
+
+def desired(document: Document, stable: Placed, others: Sequence[Placed]) -> Document:
+    """The object with our fields as they are to be, everything else as it is."""
+    wanted = copy.deepcopy(document)
+    spec, count = wanted["spec"], replicas(document)
+    predictor = spec["predictor"]
+    most = predictor.get("maxReplicas") or 0
+    raised = count * (1 + len(others))
+    predictor["minReplicas"] = min(raised, most) if most else raised
+    base_env = [one for one in predictor["model"].get("env") or () if one["name"] not in {ENV_VERSION, ENV_DIGEST}]
+    _write(predictor, stable, base_env)
+    spec.pop("canary", None)
+    if others:
+        spec["canary"] = [_canary(predictor, one, base_env, count) for one in others]
+    return wanted
+
+
+def replicas(document: Document) -> int:
+    """How many pods each version is to have: what a person wrote as `minReplicas`, at least 1."""
+    spec = document["spec"]
+    predictor, canaries = spec["predictor"], spec.get("canary") or []
+    written = max(1, int(predictor.get("minReplicas") or 1))
+    if not canaries:
+        return written
+    each = int(canaries[0]["predictor"].get("minReplicas") or 1)
+    raised, most = each * (1 + len(canaries)), int(predictor.get("maxReplicas") or 0)
+    return each if written == (min(raised, most) if most else raised) else written
+
+
+def covers(live: object, wanted: object) -> bool:
+    """Whether everything wanted stands in `live`, which may say more (defaults of the API server's)."""
+    if isinstance(wanted, Mapping):
+        return isinstance(live, Mapping) and all(key in live and covers(live[key], value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        return isinstance(live, list) and len(live) == len(wanted) and all(map(covers, live, wanted))
+    return live == wanted
+
+
+def owned(document: Document) -> bool:
+    """Whether we are the last who wrote `spec.predictor.name`, or a spec that has one owner only."""
+    for entry in document["metadata"].get("managedFields") or ():
+        spec = entry.get("fieldsV1", {}).get("f:spec")
+        if entry.get("manager") != FIELD_MANAGER or spec is None or entry.get("subresource"):
+            continue
+        if spec == {} or "f:name" in spec.get("f:predictor", {}):
+            return True
+    return False
+
+
+def problems(document: Document, *, own_routes: bool) -> list[str]:
+    """Why a rollout cannot work with this object. `own_routes`: whether KServe may make routes of its own."""
+    metadata, spec = document["metadata"], document["spec"]
+    labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
+    predictor = spec.get("predictor") or {}
+    mode = document.get("status", {}).get("deploymentMode") or annotations.get("serving.kserve.io/deploymentMode") or ""
+    wrong = []
+    if mode not in _STANDARD:
+        wrong.append(f"its deployment mode is {mode}; this controller works in Standard mode, which is set when it is created")
+    if own_routes and labels.get(LABEL_VISIBILITY) != "cluster-local":
+        wrong.append(
+            f"it lacks the label {LABEL_VISIBILITY}: cluster-local, so KServe writes routes beside ours; create it anew"
+        )
+    if spec.get("transformer"):
+        wrong.append("it has a transformer, which calls the stable version alone; take it out of spec.transformer")
+    if not predictor.get("model"):
+        wrong.append("it has no spec.predictor.model; versions are set there")
+    if predictor.get("canaryTrafficPercent") is not None:
+        wrong.append("it sets spec.predictor.canaryTrafficPercent, which is Knative's; take it out")
+    if annotations.get("serving.kserve.io/stop") == "true":
+        wrong.append("it is stopped by the annotation serving.kserve.io/stop")
+    if not predictor.get("name") and predictor.get("model", {}).get("storageUri"):
+        wrong.append("it sets spec.predictor.model.storageUri, which is the controller's to set; leave it out")
+    return wrong
+
+
+def _read(predictor: Mapping[str, object]) -> Placed | None:
+    name, model = str(predictor.get("name") or ""), predictor.get("model")
+    if not name.startswith("v") or not isinstance(model, Mapping):
+        return None
+    variables = {one["name"]: str(one.get("value", "")) for one in model.get("env") or ()}
+    return Placed(
+        version=name.removeprefix("v"), digest=variables.get(ENV_DIGEST, ""), storage_uri=str(model.get("storageUri") or "")
+    )
+
+
+def _write(predictor: Document, place: Placed, base_env: Sequence[Document]) -> None:
+    predictor["name"] = predictor_name(place.version)
+    predictor["labels"] = {**(predictor.get("labels") or {}), LABEL_VERSION: place.version}
+    predictor["model"]["storageUri"] = place.storage_uri
+    predictor["model"]["env"] = [
+        *base_env,
+        {"name": ENV_VERSION, "value": place.version},
+        {"name": ENV_DIGEST, "value": place.digest},
+    ]
+
+
+def _canary(stable: Document, place: Placed, base_env: Sequence[Document], count: int) -> Document:
+    """A canary says what differs, and the whole environment, because KServe replaces lists when it merges."""
+    predictor: Document = {"minReplicas": count, "model": {"modelFormat": stable["model"]["modelFormat"]}}
+    _write(predictor, place, base_env)
+    return {"trafficPercent": 0, "predictor": predictor}

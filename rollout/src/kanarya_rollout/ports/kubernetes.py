@@ -1,0 +1,63 @@
+"""ModelRollout objects in the API server. Adapter of the `store` port; called by the controller's loop and by the command.
+
+A name is `namespace/name`. An object that the models of `contracts` refuse (an older CRD, one applied without schema) is a
+KanaryaError for that object alone. Status is written through the status subresource under the version that was read, so two
+controllers can never both go on from it.
+"""
+
+from collections.abc import Sequence
+
+from kanarya_contracts.names import ANNOTATION_REQUEST, API_VERSION
+from kanarya_contracts.problems import KanaryaError, validated
+from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
+from kanarya_rollout.ports.api import Document, KubernetesApi, collection
+
+PLURAL = "modelrollouts"
+"""The resource's name in paths."""
+
+
+class KubernetesStore:
+    """The rollouts of some namespaces."""
+
+    def __init__(self, api: KubernetesApi, namespaces: Sequence[str] = ()) -> None:
+        """`namespaces`: those that are watched; none means all, which needs a cluster role."""
+        self._api = api
+        self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+
+    def names(self) -> tuple[str, ...]:
+        """Every rollout, as `namespace/name`, sorted."""
+        found = (one for space in self._namespaces for one in self._api.items(collection(API_VERSION, space, PLURAL)))
+        return tuple(sorted(f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in found))
+
+    def get(self, name: str) -> tuple[ModelRollout, str] | None:
+        """As the port says. Raises InvalidInput for an object that is not one of ours any more."""
+        found = self._api.get(_path(name))
+        return None if found is None else (_parsed(name, found), str(found["metadata"]["resourceVersion"]))
+
+    def write_status(self, name: str, status: ModelRolloutStatus, *, resource_version: str) -> str:
+        """As the port says."""
+        space, _, short = name.rpartition("/")
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": "ModelRollout",
+            "metadata": {"name": short, "namespace": space, "resourceVersion": resource_version},
+            "status": status.model_dump(mode="json", by_alias=True, exclude_none=True),
+        }
+        return str(self._api.replace(f"{_path(name)}/status", body)["metadata"]["resourceVersion"])
+
+    def request(self, name: str, request: Request) -> None:
+        """As the port says. Raises KanaryaError if there is no such rollout."""
+        text = request.model_dump_json(by_alias=True)
+        written = self._api.merge(_path(name), {"metadata": {"annotations": {ANNOTATION_REQUEST: text}}})
+        if written is None:
+            raise KanaryaError(f"there is no rollout {name!r}; there are: {', '.join(self.names()) or 'none'}")
+
+
+def _path(name: str) -> str:
+    space, _, short = name.rpartition("/")
+    return f"{collection(API_VERSION, space, PLURAL)}/{short}"
+
+
+def _parsed(name: str, document: Document) -> ModelRollout:
+    metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
+    return validated(ModelRollout, {**document, "metadata": metadata}, source=f"modelrollout {name}")

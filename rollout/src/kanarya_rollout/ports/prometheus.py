@@ -1,0 +1,195 @@
+"""Counters from Prometheus. Adapter of the `metrics` port: one Prometheus for the process, one view of it a rollout.
+
+Owns five instant queries, one a metric for all rollouts together, asked at most once in `max_age`. Counters come raw: deltas
+are the ledger's. A series belongs to a process, told by its scrape target and the process's start time, so a pod that begins
+anew under the same address is a new source. A target whose scrape fails has no samples (Prometheus marks them stale), so it
+is left out and its counts arrive with a later window.
+"""
+
+import math
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from kanarya_contracts import metrics as names
+from kanarya_rollout.observation import Kind, Series
+from kanarya_rollout.ports import Unreachable
+
+TIMEOUT_SECONDS = 5.0
+"""For one query."""
+
+STARTED = "process_start_time_seconds"
+"""Gauge: when a process started, as every official client library exposes it."""
+
+_QUERIES: Mapping[str, str] = {
+    names.INFO: names.INFO,
+    STARTED: f"{STARTED} and on (job, instance) {names.INFO}",
+    names.REQUESTS: names.REQUESTS,
+    names.DURATION: f"{names.DURATION}_bucket",
+    names.FEEDBACK: names.FEEDBACK,
+}
+_COUNTS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
+
+
+class _Seen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Sample(_Seen):
+    """One element of an instant vector."""
+
+    metric: dict[str, str]
+    """Labels."""
+    value: tuple[float, str]
+    """Time of evaluation, and the value as Prometheus writes it."""
+
+    @property
+    def target(self) -> tuple[str, str]:
+        """Which scrape target it comes from."""
+        return self.metric.get("job", ""), self.metric.get("instance", "")
+
+
+class _Data(_Seen):
+    result: tuple[Sample, ...] = ()
+
+
+class _Response(_Seen):
+    status: str
+    error: str = ""
+    data: _Data = _Data()
+
+
+Samples = Mapping[str, tuple[Sample, ...]]
+"""Metric → its samples; the keys are those of the queries."""
+
+
+class Prometheus:
+    """One server, with its last answers. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        max_age: float,
+        monotonic: Callable[[], float] = time.monotonic,
+        login: tuple[str, str] | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """`max_age`: seconds for which an answer, a failure included, is good for every rollout. `login`: user and password."""
+        self._url = url.rstrip("/")
+        self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, auth=login, transport=transport)
+        self._max_age = max_age
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._last: tuple[float, Samples | Unreachable] | None = None
+
+    def samples(self) -> Samples:
+        """The five vectors. Raises Unreachable."""
+        with self._lock:
+            now = self._monotonic()
+            if self._last is None or now - self._last[0] >= self._max_age:
+                self._last = (now, self._all())
+        answer = self._last[1]
+        if isinstance(answer, Unreachable):
+            raise Unreachable(str(answer))
+        return answer
+
+    def _all(self) -> Samples | Unreachable:
+        try:
+            return {name: self._query(query) for name, query in _QUERIES.items()}
+        except Unreachable as error:
+            return error
+
+    def _query(self, query: str) -> tuple[Sample, ...]:
+        try:
+            response = self._http.get(f"{self._url}/api/v1/query", params={"query": query})
+            answer = _Response.model_validate_json(response.content)
+        except httpx.HTTPError as error:
+            raise Unreachable(f"Prometheus at {self._url} does not answer: {error or type(error).__name__}") from None
+        except ValidationError:
+            said = response.text[:200]
+            raise Unreachable(f"{self._url} answered {response.status_code} and not as Prometheus does: {said}") from None
+        if answer.status != "success":
+            raise Unreachable(f"Prometheus at {self._url} refused {query!r}: {answer.error}")
+        return answer.data.result
+
+
+class PrometheusMetrics:
+    """The counters of one InferenceService's servers."""
+
+    def __init__(self, prometheus: Prometheus, *, model: str, namespace: str) -> None:
+        """`model`: as its servers are named. `namespace`: as the scrape's label says, where it says so at all."""
+        self._prometheus = prometheus
+        self._model = model
+        self._namespace = namespace
+
+    def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
+        """As the port says."""
+        wanted = frozenset(versions)
+        servers = tuple(servers_of(self._prometheus.samples(), self._model, self._namespace))
+        if not servers:
+            raise Unreachable(f"Prometheus has scraped no server of {self._namespace}/{self._model}; is its PodMonitor there?")
+        return tuple(
+            one for server in servers for one in series_of(server, self._prometheus.samples()) if one.version in wanted
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A process that was scraped."""
+
+    target: tuple[str, str]
+    """Job and instance."""
+    version: str
+    started: float
+    """Seconds since the epoch."""
+
+    @property
+    def source(self) -> str:
+        """As in Series."""
+        return f"{self.target[1]}-{self.started:.2f}"
+
+
+def servers_of(samples: Samples, model: str, namespace: str) -> Iterator[Server]:
+    """The processes that serve this model, with what Prometheus knows of them now."""
+    started = {one.target: float(one.value[1]) for one in samples[STARTED]}
+    for one in samples[names.INFO]:
+        here = one.metric.get(names.MODEL) == model and one.metric.get("namespace", namespace) == namespace
+        if here and one.target in started:
+            yield Server(target=one.target, version=one.metric.get(names.VERSION, ""), started=started[one.target])
+
+
+def series_of(server: Server, samples: Samples) -> Iterator[Series]:
+    """One process's counters. Those of its own version are there from the start, at 0."""
+    counts: dict[tuple[str, Kind, float | None], int] = defaultdict(int)
+    counts.update({(server.version, kind, None): 0 for kind in _COUNTS})
+    for name in (names.REQUESTS, names.DURATION, names.FEEDBACK):
+        for one in samples[name]:
+            if one.target == server.target and math.isfinite(value := float(one.value[1])):
+                for key in _keys(name, one.metric):
+                    counts[key] += int(value)
+    started = datetime.fromtimestamp(server.started, UTC)
+    for (version, kind, bound), count in counts.items():
+        yield Series(source=server.source, version=version, kind=kind, value=count, bound=bound, started=started)
+
+
+def _keys(name: str, labels: Mapping[str, str]) -> Iterator[tuple[str, Kind, float | None]]:
+    """The series that a sample counts towards: none, one, or for a failed request two."""
+    version = labels.get(names.VERSION, "")
+    if name == names.REQUESTS:
+        code = labels.get(names.CODE, "")
+        if not code.startswith("4"):
+            yield version, "requests", None
+        if code.startswith("5"):
+            yield version, "errors", None
+    elif name == names.DURATION:
+        bound = float(labels.get("le", "inf"))
+        yield version, "faster", None if math.isinf(bound) else bound
+    else:
+        yield version, "right" if labels.get(names.OUTCOME) == "right" else "wrong", None

@@ -1,0 +1,99 @@
+"""Every setting of the controller's process, once: an environment variable each, its default and what it does.
+
+Read by `__main__`. All problems are reported at once, a misspelt KANARYA_ROLLOUT_ variable among them. What is empty is not
+given. Passwords are never shown.
+"""
+
+import socket
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+
+from kanarya_contracts.problems import from_validation
+
+PREFIX = "KANARYA_ROLLOUT_"
+"""Of the variables that are ours alone."""
+
+
+def _commas(value: object) -> object:
+    return tuple(filter(None, (one.strip() for one in value.split(",")))) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_commas)]
+
+
+class Settings(BaseModel):
+    """What the controller is told. Each field's alias is its variable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
+
+    registry: str = Field(alias="MLFLOW_TRACKING_URI", pattern=r"^https?://\S+$")
+    """MLflow's address, such as http://mlflow:5000."""
+    registry_username: str | None = Field(default=None, alias="MLFLOW_TRACKING_USERNAME")
+    """Who we are to MLflow, where it asks."""
+    registry_password: SecretStr = Field(default=SecretStr(""), alias="MLFLOW_TRACKING_PASSWORD")
+    """And how we prove it."""
+    prometheus: str = Field(alias=f"{PREFIX}PROMETHEUS", pattern=r"^https?://\S+$")
+    """Prometheus' address, such as http://prometheus:9090."""
+    prometheus_username: str | None = Field(default=None, alias="PROMETHEUS_USERNAME")
+    """Who we are to Prometheus, where it asks."""
+    prometheus_password: SecretStr = Field(default=SecretStr(""), alias="PROMETHEUS_PASSWORD")
+    """And how we prove it."""
+    artifacts_root: str | None = Field(default=None, alias=f"{PREFIX}ARTIFACTS_ROOT", pattern=r"^[a-z0-9]+://\S+$")
+    """MLflow's --artifacts-destination, such as s3://mlflow/artifacts: what mlflow-artifacts: stands for to KServe."""
+    namespaces: Names = Field(default=(), alias=f"{PREFIX}NAMESPACES")
+    """Namespaces whose rollouts are looked after, with commas between; none means all, which needs a ClusterRole."""
+    lease: str | None = Field(default=None, alias=f"{PREFIX}LEASE", pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+    """Name of the Lease by which one of several controllers leads; without it each of them would."""
+    lease_namespace: str = Field(default="default", alias="POD_NAMESPACE")
+    """Where the Lease is."""
+    identity: str = Field(default_factory=socket.gethostname, alias="POD_NAME", min_length=1)
+    """Which controller this is; the host's name if nothing is said."""
+    host: str = Field(default="0.0.0.0", alias=f"{PREFIX}HOST")  # noqa: S104 (a pod's address is not known beforehand)
+    """Where /metrics, /healthz and /readyz are."""
+    port: int = Field(default=8080, alias=f"{PREFIX}PORT", ge=0, le=65535)
+    """And on which port; 0 takes any free one."""
+    log_level: Literal["DEBUG", "INFO", "WARNING"] = Field(default="INFO", alias=f"{PREFIX}LOG_LEVEL")
+    """How much is said."""
+    tick_seconds: float = Field(default=0.5, alias=f"{PREFIX}TICK_SECONDS", ge=0.05, le=60)
+    """Between looks at a rollout under way."""
+    metrics_max_age_seconds: float = Field(default=1.0, alias=f"{PREFIX}METRICS_MAX_AGE_SECONDS", ge=0, le=60)
+    """For how long an answer of Prometheus is good, for every rollout."""
+    kserve_own_routes: bool = Field(default=True, alias=f"{PREFIX}KSERVE_OWN_ROUTES")
+    """Whether KServe makes routes by itself; false where its ConfigMap says disableIngressCreation: true."""
+    kubeconfig: str | None = Field(default=None, alias=f"{PREFIX}KUBECONFIG")
+    """A kubeconfig's path, outside of a cluster; without it, the pod's service account."""
+
+    @property
+    def registry_login(self) -> tuple[str, str] | None:
+        """User and password for MLflow."""
+        return _login(self.registry_username, self.registry_password)
+
+    @property
+    def prometheus_login(self) -> tuple[str, str] | None:
+        """User and password for Prometheus."""
+        return _login(self.prometheus_username, self.prometheus_password)
+
+
+def settings(environment: Mapping[str, str]) -> Settings:
+    """From the environment. Raises InvalidInput with every problem, each at its variable."""
+    known = {field.alias for field in Settings.model_fields.values()}
+    given = {name: value for name, value in environment.items() if value and (name in known or name.startswith(PREFIX))}
+    try:
+        return Settings.model_validate(given, by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise from_validation("environment", error) from None
+
+
+def listed() -> str:
+    """Every variable with what it does and its default, for people."""
+    lines = []
+    for field in Settings.model_fields.values():
+        default = "required" if field.is_required() else f"default: {field.get_default(call_default_factory=True)}"
+        lines.append(f"{field.alias}\n    {field.description} ({default})\n")
+    return "".join(lines)
+
+
+def _login(username: str | None, password: SecretStr) -> tuple[str, str] | None:
+    return None if username is None else (username, password.get_secret_value())
