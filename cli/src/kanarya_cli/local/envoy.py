@@ -104,7 +104,7 @@ def routes(splits: Sequence[Split]) -> dict[str, object]:
         {
             "name": split.model,
             "domains": [name for host in split.hostnames for name in (host, f"{host}:*")],
-            "routes": [_route({"prefix": "/"}, split)],
+            "routes": [*_by_version(split), _route({"prefix": "/"}, split)],
         }
         for split in ordered
         if split.hostnames
@@ -152,14 +152,32 @@ def splits_in_force(dump: Mapping[str, object]) -> Mapping[str, Split] | None:
 
 def _shared_routes(splits: Sequence[Split]) -> list[dict[str, object]]:
     if len(splits) == 1:
-        return [_route({"prefix": "/"}, splits[0])]
+        return [*_by_version(splits[0]), _route({"prefix": "/"}, splits[0])]
+    by_version = [route for split in splits for route in _by_version(split)]
     by_path = [
         _route({"path_separated_prefix": f"/{protocol}/models/{split.model}"}, split)
         for split in splits
         for protocol in ("v2", "v1")
     ]
     there = ", ".join(split.model for split in splits) or "none"
-    return [*by_path, _answer({"prefix": "/"}, 404, f"no model has this path; models here: {there}")]
+    return [*by_version, *by_path, _answer({"prefix": "/"}, 404, f"no model has this path; models here: {there}")]
+
+
+def _by_version(split: Split) -> list[dict[str, object]]:
+    """Who asks for a version by its number gets that one, while it has a share. By weight, it would meet the other."""
+    return [
+        {
+            "match": {"path_separated_prefix": f"/v2/models/{split.model}/versions/{version}"},
+            "route": {"cluster": cluster_name(split.model, version), "timeout": REQUEST_TIMEOUT},
+            "response_headers_to_add": [_version_header(version)],
+        }
+        for version, weight in sorted(split.weights.items())
+        if weight
+    ]
+
+
+def _version_header(version: str) -> dict[str, object]:
+    return {"header": {"key": VERSION_HEADER, "value": version}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _route(match: Mapping[str, object], split: Split) -> dict[str, object]:
@@ -169,9 +187,7 @@ def _route(match: Mapping[str, object], split: Split) -> dict[str, object]:
         {
             "name": cluster_name(split.model, version),
             "weight": weight,
-            "response_headers_to_add": [
-                {"header": {"key": VERSION_HEADER, "value": version}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            ],
+            "response_headers_to_add": [_version_header(version)],
         }
         for version, weight in sorted(split.weights.items())
     ]
