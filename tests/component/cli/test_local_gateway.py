@@ -180,7 +180,7 @@ def test_who_asks_for_a_version_by_its_number_gets_that_one_while_it_has_a_share
 
     for host in ("iris.example.com", "localhost"):
         with httpx.Client(base_url=world.url, trust_env=False, headers={"Host": host}) as client:
-            asked = [client.post("/v2/models/iris/versions/2/infer") for _ in range(20)]
+            asked = [client.get("/v2/models/iris/versions/2") for _ in range(20)]
             ready = client.get("/v2/models/iris/versions/1/ready")
         assert {answer.text for answer in asked} == {"2"}
         assert {answer.headers[VERSION_HEADER] for answer in asked} == {"2"}
@@ -188,7 +188,7 @@ def test_who_asks_for_a_version_by_its_number_gets_that_one_while_it_has_a_share
 
     world.traffic.route({"1": 100, "2": 0})
     eventually(lambda: world.traffic.in_force() == {"1": 100, "2": 0})
-    assert httpx.post(f"{world.url}/v2/models/iris/versions/2/infer", trust_env=False).text == "1"
+    assert httpx.get(f"{world.url}/v2/models/iris/versions/2", trust_env=False).text == "1"
 
 
 def test_a_model_is_found_by_its_hostname_and_by_any_other(world: World) -> None:
