@@ -19,7 +19,7 @@ demo: setup ## Run the whole story on this machine: train, serve, promote, roll 
 
 .PHONY: down
 down: setup ## Stop what `make demo KEEP=1` or `kanarya local up` left running
-	@$(PY) -m kanarya_cli local down
+	@for state in .kanarya/demo .kanarya/local; do $(PY) -m kanarya_cli local down --state $$state; done
 
 ##@ Check
 .PHONY: test

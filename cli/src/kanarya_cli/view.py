@@ -102,7 +102,7 @@ def rollout(one: ModelRollout) -> RenderableType:
         title.append(f"  ·  {position(one)}", style="dim")
     parts.append(title)
     parts.append(bars(weights(one)) if status.stable else Text("no champion serves yet", style="dim"))
-    if status.evidence:
+    if status.is_true(ConditionType.PROGRESSING) or any(row.candidate.n for row in status.evidence):
         parts += [Text(), evidence(status.evidence)]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
     if notes:
