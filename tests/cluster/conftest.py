@@ -27,3 +27,9 @@ def api_server() -> Iterator["apiserver.ApiServer"]:
     with apiserver.apiserver() as server:
         server.install("modelrollouts", "httproutes")
         yield server
+
+
+@pytest.fixture(scope="session")
+def stand_in():
+    """The module that stands in for KServe, the kubelet and the gateway."""
+    return _load("stand_in")

@@ -1,7 +1,7 @@
 """The InferenceService of one rollout as a pure mapping: versions → the fields that are ours, and back. Used by `kserve`.
 
-Ours: `spec.predictor.name` and `.storageUri` (the stable version), `spec.canary` (every other one), the label and the two
-environment variables that tell a server which version it is, and `minReplicas` while there are canaries. KServe merges a
+Ours: `spec.predictor.name` and `.storageUri` (the stable version), `spec.canary` (every other one), the label and the
+environment variables that tell a server who it is, and `minReplicas` while there are canaries. KServe merges a
 canary over the predictor and makes the same pod template of either, so a version that changes sides keeps its pods. For that,
 nothing here says who is stable: no role, no traffic percent (0, always: the weights stand in our HTTPRoute).
 
@@ -25,6 +25,9 @@ LABEL_SERVICE = "serving.kserve.io/inferenceservice"
 
 LABEL_VISIBILITY = "networking.kserve.io/visibility"
 """With `cluster-local`, KServe makes no route of its own. KServe copies labels to pods: set later, it would restart them."""
+
+ENV_NAME = "KANARYA_MODEL_NAME"
+"""The model server's setting for its name in paths and metrics: the InferenceService's."""
 
 ENV_VERSION = "KANARYA_MODEL_VERSION"
 """The model server's setting for the registry version it serves."""
@@ -99,7 +102,9 @@ def desired(document: Document, stable: Placed, others: Sequence[Placed]) -> Doc
     most = predictor.get("maxReplicas") or 0
     raised = count * (1 + len(others))
     predictor["minReplicas"] = min(raised, most) if most else raised
-    base_env = [one for one in predictor["model"].get("env") or () if one["name"] not in {ENV_VERSION, ENV_DIGEST}]
+    ours = {ENV_NAME, ENV_VERSION, ENV_DIGEST}
+    base_env = [one for one in predictor["model"].get("env") or () if one["name"] not in ours]
+    base_env.append({"name": ENV_NAME, "value": wanted["metadata"]["name"]})
     _write(predictor, stable, base_env)
     spec.pop("canary", None)
     if others:
@@ -187,7 +192,10 @@ def _write(predictor: Document, place: Placed, base_env: Sequence[Document]) -> 
 
 
 def _canary(stable: Document, place: Placed, base_env: Sequence[Document], count: int) -> Document:
-    """A canary says what differs, and the whole environment, because KServe replaces lists when it merges."""
-    predictor: Document = {"minReplicas": count, "model": {"modelFormat": stable["model"]["modelFormat"]}}
+    """A canary says what differs, and the whole environment, because KServe replaces lists when it merges.
+
+    KServe's schema wants a container's name in a canary's model, and KServe leaves the runtime's where it is empty.
+    """
+    predictor: Document = {"minReplicas": count, "model": {"name": "", "modelFormat": stable["model"]["modelFormat"]}}
     _write(predictor, place, base_env)
     return {"trafficPercent": 0, "predictor": predictor}
