@@ -1,5 +1,7 @@
 """What every chart makes, as it lies in manifests/rendered: the rules that hold for all pods, whatever the chart."""
 
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,3 +110,17 @@ def test_no_credential_is_written_down() -> None:
 
 def is_secret(name: str) -> bool:
     return any(word in name.upper() for word in ("PASSWORD", "SECRET", "ACCESS_KEY"))
+
+
+def test_the_plain_configuration_is_one_that_prometheus_takes(tool: Callable[[str], str], tmp_path: Path) -> None:
+    [made] = [one for one in DOCUMENTS if one["metadata"]["name"] == "monitoring-prometheus"]
+    for name, text in made["data"].items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    configuration = yaml.safe_load(made["data"]["prometheus.yml"])
+    jobs = {one["job_name"]: one.pop("kubernetes_sd_configs") for one in configuration["scrape_configs"]}
+    assert jobs == dict.fromkeys(["kanarya-mlflow", "kanarya-model", "kanarya-rollout"], [{"role": "pod"}])
+    # Debian's promtool is built without discovery in Kubernetes; it checks everything else.
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    command = [tool("promtool"), "check", "config", "--syntax-only", tmp_path / "prometheus.yml"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
