@@ -118,7 +118,7 @@ def test_the_plain_configuration_is_one_that_prometheus_takes(tool: Callable[[st
         (tmp_path / name).write_text(text, encoding="utf-8")
     configuration = yaml.safe_load(made["data"]["prometheus.yml"])
     jobs = {one["job_name"]: one.pop("kubernetes_sd_configs") for one in configuration["scrape_configs"]}
-    assert jobs == dict.fromkeys(["kanarya-mlflow", "kanarya-model", "kanarya-rollout"], [{"role": "pod"}])
+    assert jobs == {key: [{"role": "pod"}] for key in ["kanarya-mlflow", "kanarya-model", "kanarya-rollout"]}
     # Debian's promtool is built without discovery in Kubernetes; it checks everything else.
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
     command = [tool("promtool"), "check", "config", "--syntax-only", tmp_path / "prometheus.yml"]
