@@ -71,7 +71,7 @@ def _limits(contract: ArtifactContract) -> str:
             "## Limits",
             "",
             f"- The figures rest on {held_out} held-out rows from the same source: other data may give others.",
-            "- Values outside what was seen in training are answered, and counted as drift.",
+            "- Values outside what was seen in training are answered all the same: look at the inputs before believing them.",
             "- No fairness between groups was measured: the data names none.",
         ]
     )

@@ -43,7 +43,7 @@ class NumericColumn(Part):
     datatype: Datatype = Datatype.FP64
     """What the server announces and expects; any but BYTES."""
     minimum: float
-    """Smallest value in the training rows. Outside is counted as drift, never refused."""
+    """Smallest value in the training rows. A value outside is drift, and answered."""
     maximum: float
     """Largest value in the training rows."""
     nullable: bool = False
