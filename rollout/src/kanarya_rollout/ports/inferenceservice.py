@@ -70,6 +70,14 @@ def placed(ref: VersionRef, artifacts_root: str | None) -> Placed:
     return Placed(version=ref.version, digest=ref.digest, storage_uri=uri)
 
 
+def registered(place: Placed, artifacts_root: str | None) -> VersionRef:
+    """What `placed` was made from."""
+    root, uri = (artifacts_root or "").rstrip("/"), place.storage_uri
+    if root and uri.startswith(f"{root}/"):
+        uri = f"mlflow-artifacts:{uri.removeprefix(root)}"
+    return VersionRef(version=place.version, digest=place.digest, uri=uri)
+
+
 def predictor_name(version: str) -> str:
     """What `predictor.name` is for a version."""
     return f"v{version}"

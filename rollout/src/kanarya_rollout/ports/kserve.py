@@ -25,6 +25,7 @@ from kanarya_rollout.ports.inferenceservice import (
     placed,
     present,
     problems,
+    registered,
     service_name,
 )
 from kanarya_rollout.ports.pods import Deployment, Pod, backend
@@ -58,8 +59,7 @@ class KServeServing:
         self._root = artifacts_root
         self._own_routes = own_routes
         self._address = address
-        self._refs: dict[str, VersionRef] = {}
-        self._answers: dict[str, tuple[str, ...]] = {}
+        self._answers: dict[Placed, tuple[str, ...]] = {}
         self._written: tuple[Placed, ...] | None = None
         self._wrong: str | None = None
 
@@ -80,14 +80,13 @@ class KServeServing:
         for place in present(service):
             name = service_name(self._name, place.version)
             own = [pod for pod in pods if pod.metadata.labels.get("app") == f"isvc.{name}"]
-            found[place.version] = self._asked(backend(place.version, deployments.get(name), own))
+            found[place.version] = self._asked(place, backend(place.version, deployments.get(name), own))
         return found
 
     def ensure(self, stable: VersionRef | None, others: Collection[VersionRef] = ()) -> None:
         """As the port says. Raises Conflict where someone else has written our fields."""
         if stable is None:
             return
-        self._refs = {ref.version: ref for ref in (stable, *others)}
         service = self._service()
         try:
             first, *rest = (placed(ref, self._root) for ref in (stable, *others))
@@ -129,17 +128,17 @@ class KServeServing:
             self._wrong = f"this cluster's KServe drops spec.canary of {self._path}; KServe 0.20 or later is needed"
             raise Unreachable(self._wrong)
 
-    def _asked(self, seen: Backend) -> Backend:
-        version, ref = seen.version, self._refs.get(seen.version)
+    def _asked(self, place: Placed, seen: Backend) -> Backend:
+        """With the answers to the example, asked once for as long as the backend stays Ready."""
         if seen.state != "Ready":
-            self._answers.pop(version, None)
+            self._answers.pop(place, None)
             return seen
-        if version not in self._answers and ref is not None:
-            address = self._address(self._space, service_name(self._name, version))
-            answers = self._examples.problems(address, self._name, ref)
+        if place not in self._answers:
+            address = self._address(self._space, service_name(self._name, place.version))
+            answers = self._examples.problems(address, self._name, registered(place, self._root))
             if answers is not None:
-                self._answers[version] = answers
-        return Backend(version=version, state="Ready", example_problems=self._answers.get(version))
+                self._answers[place] = answers
+        return Backend(version=place.version, state="Ready", example_problems=self._answers.get(place))
 
 
 def _pod(document: Document) -> Pod:
