@@ -43,6 +43,17 @@ def test_rollouts_are_named_with_their_namespace_and_read_as_they_were_written(a
     assert store.get(f"{space}/none") is None
 
 
+def test_rollouts_that_rest_cost_one_call_a_turn(api, space, monkeypatch):
+    store = KubernetesStore(api, [space])
+    (name,) = store.names()
+    asked = []
+    monkeypatch.setattr(api, "get", lambda path, **_: asked.append(path))
+    rollout, _ = store.get(name)
+    assert (rollout.metadata.name, asked) == ("iris", [])
+    store.get(name)
+    assert len(asked) == 1
+
+
 def test_a_status_comes_back_as_it_was_written_and_leaves_the_spec_alone(api, space):
     store = KubernetesStore(api, [space])
     rollout, version = store.get(f"{space}/iris")

@@ -53,6 +53,8 @@ class Operator:
         finally:
             pages.shutdown()
             pages.server_close()
+            self._examples.close()
+            self._prometheus.close()
 
     def controller(self, api: KubernetesApi) -> Controller:
         """A controller that knows nothing yet."""

@@ -90,8 +90,9 @@ def listed() -> str:
     """Every variable with what it does and its default, for people."""
     lines = []
     for field in Settings.model_fields.values():
-        default = "required" if field.is_required() else f"default: {field.get_default(call_default_factory=True)}"
-        lines.append(f"{field.alias}\n    {field.description} ({default})\n")
+        default = str(field.default) if field.default and field.default_factory is None else "none"
+        need = "required" if field.is_required() else f"default: {default}"
+        lines.append(f"{field.alias}\n    {field.description} ({need})\n")
     return "".join(lines)
 
 

@@ -66,6 +66,10 @@ class Examples:
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, transport=transport)
         self._contracts: dict[str, ArtifactContract] = {}
 
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
     def problems(self, address: str, model: str, ref: VersionRef) -> tuple[str, ...] | None:
         """What is wrong with the answers of the server at `address`: () if nothing is, None while it cannot be asked."""
         base = f"{address}/v2/models/{model}"

@@ -3,6 +3,9 @@
 A name is `namespace/name`. An object that the models of `contracts` refuse (an older CRD, one applied without schema) is a
 KanaryaError for that object alone. Status is written through the status subresource under the version that was read, so two
 controllers can never both go on from it.
+
+A list brings the objects along. The first `get` after it is answered from there, so that a turn of the loop over rollouts
+that rest is one call; what is old by a moment is refused at the write.
 """
 
 from collections.abc import Sequence
@@ -23,15 +26,17 @@ class KubernetesStore:
         """`namespaces`: those that are watched; none means all, which needs a cluster role."""
         self._api = api
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
+        self._listed: dict[str, Document] = {}
 
     def names(self) -> tuple[str, ...]:
         """Every rollout, as `namespace/name`, sorted."""
-        found = (one for space in self._namespaces for one in self._api.items(collection(API_VERSION, space, PLURAL)))
-        return tuple(sorted(f"{one['metadata']['namespace']}/{one['metadata']['name']}" for one in found))
+        found = [one for space in self._namespaces for one in self._api.items(collection(API_VERSION, space, PLURAL))]
+        self._listed = {f"{one['metadata']['namespace']}/{one['metadata']['name']}": one for one in found}
+        return tuple(sorted(self._listed))
 
     def get(self, name: str) -> tuple[ModelRollout, str] | None:
         """As the port says. Raises InvalidInput for an object that is not one of ours any more."""
-        found = self._api.get(_path(name))
+        found = self._listed.pop(name, None) or self._api.get(_path(name))
         return None if found is None else (_parsed(name, found), str(found["metadata"]["resourceVersion"]))
 
     def write_status(self, name: str, status: ModelRolloutStatus, *, resource_version: str) -> str:
@@ -60,4 +65,5 @@ def _path(name: str) -> str:
 
 def _parsed(name: str, document: Document) -> ModelRollout:
     metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
-    return validated(ModelRollout, {**document, "metadata": metadata}, source=f"modelrollout {name}")
+    whole = {**document, "apiVersion": API_VERSION, "kind": "ModelRollout", "metadata": metadata}  # a list leaves both out
+    return validated(ModelRollout, whole, source=f"modelrollout {name}")

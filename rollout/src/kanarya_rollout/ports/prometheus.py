@@ -89,6 +89,10 @@ class Prometheus:
         self._lock = threading.Lock()
         self._last: tuple[float, Samples | Unreachable] | None = None
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
     def samples(self) -> Samples:
         """The five vectors. Raises Unreachable."""
         with self._lock:

@@ -1,0 +1,133 @@
+"""The example, asked of a real model server through its address, with the contract from a registry's artifact proxy."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from kanarya_contracts.artifact import digest
+from kanarya_contracts.names import CONTRACT_FILE
+from kanarya_contracts.rollout import VersionRef
+from kanarya_model.testing import build
+from kanarya_rollout.ports.example import Examples
+
+
+class Proxy(SimpleHTTPRequestHandler):
+    """Serves a folder as MLflow's artifact proxy does, which `test_mlflow_registry.py` has as a whole."""
+
+    def translate_path(self, path):
+        return super().translate_path(path.removeprefix("/api/2.0/mlflow-artifacts/artifacts"))
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory):
+    """A folder with two models of mixed columns and of numbers: `1/mixed` and `1/numeric`."""
+    folder = tmp_path_factory.mktemp("artifacts")
+    build(folder / "1/mixed", "mixed")
+    build(folder / "1/numeric", "numeric")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def registry(artifacts):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *given: Proxy(*given, directory=str(artifacts)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module", params=["mixed", "numeric"])
+def served(request, artifacts, tmp_path_factory):
+    """A model server started as KServe starts it, from its environment: its address, and the version it should be."""
+    directory = artifacts / "1" / request.param
+    ref = VersionRef(
+        version="8", digest=digest((directory / CONTRACT_FILE).read_bytes()), uri=f"mlflow-artifacts:/1/{request.param}"
+    )
+    port_file = tmp_path_factory.mktemp("server") / "port"
+    environment = {"KANARYA_MODEL_NAME": "iris", "KANARYA_MODEL_VERSION": "8", "KANARYA_MODEL_DIGEST": ref.digest}
+    command = [sys.executable, "-m", "kanarya_model", "serve", str(directory), "--port", "0", "--port-file", str(port_file)]
+    process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL)
+    try:
+        yield f"http://127.0.0.1:{_port(port_file, process)}", ref
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _port(file: Path, process: subprocess.Popen) -> int:
+    deadline = time.monotonic() + 30
+    while not file.exists():
+        assert process.poll() is None, "the server ended"
+        assert time.monotonic() < deadline, "the server does not start"
+        time.sleep(0.02)
+    return int(file.read_text())
+
+
+@pytest.fixture
+def ask():
+    """Ask a server with a registry at some address."""
+    opened = []
+
+    def problems(registry, address, ref, model="iris"):
+        opened.append(Examples(registry))
+        return opened[-1].problems(address, model, ref)
+
+    yield problems
+    for one in opened:
+        one.close()
+
+
+AWAY = "http://127.0.0.1:9"
+
+
+def test_a_server_that_reproduces_the_example_has_no_problems(ask, served, registry):
+    address, ref = served
+    assert ask(registry, address, ref) == ()
+
+
+def test_a_server_of_another_artifact_is_found_by_its_digest(ask, served, registry):
+    address, ref = served
+    other = ref.model_copy(update={"digest": digest(b"another")})
+    (problem,) = ask(registry, address, other)
+    assert f"serves {ref.digest}, expected {other.digest}" in problem
+
+
+def test_a_contract_that_was_altered_in_the_registry_is_a_problem(ask, served, registry, artifacts):
+    address, ref = served
+    path = artifacts / ref.uri.removeprefix("mlflow-artifacts:/") / CONTRACT_FILE
+    content = path.read_bytes()
+    path.write_bytes(content + b"\n")
+    try:
+        (problem,) = ask(registry, address, ref)
+    finally:
+        path.write_bytes(content)
+    assert "kanarya.json in the registry has digest" in problem
+
+
+def test_while_the_registry_is_away_nothing_can_be_said(ask, served):
+    address, ref = served
+    assert ask(AWAY, address, ref) is None
+
+
+def test_while_the_server_is_away_nothing_can_be_said(ask, registry, served):
+    assert ask(registry, AWAY, served[1]) is None
+
+
+def test_an_artifact_in_s3_is_held_to_its_digest_alone(ask, served):
+    address, ref = served
+    direct = ref.model_copy(update={"uri": "s3://bucket/8"})
+    assert ask(AWAY, address, direct) == ()
+
+
+def test_a_server_without_that_model_is_a_problem(ask, served, registry):
+    (problem,) = ask(registry, served[0], served[1], "rose")
+    assert "/v2/models/rose answered 404" in problem
