@@ -11,6 +11,7 @@ from pathlib import Path
 
 import charts
 import commands
+import copies
 import crd
 import documents
 import models
@@ -49,6 +50,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/metrics.md": lambda: words.metrics_page(metrics),
     "docs/reference/names.md": lambda: words.names_page(names),
     **charts.files(ROOT),
+    **copies.files(ROOT),
 }
 
 

@@ -30,7 +30,10 @@ def pods() -> dict[str, tuple[dict[str, str], dict[str, Any]]]:
         if one["kind"] == "CronJob":
             template = one["spec"]["jobTemplate"]["spec"]["template"]
         if template and "containers" in template["spec"]:
-            found[name] = (template["metadata"]["labels"], template["spec"])
+            claims = [claim["metadata"]["name"] for claim in one["spec"].get("volumeClaimTemplates", [])]
+            volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in claims]
+            spec = template["spec"] | {"volumes": [*template["spec"].get("volumes", []), *volumes]}
+            found[name] = (template["metadata"]["labels"], spec)
     return found
 
 
@@ -64,6 +67,18 @@ def test_a_namespace_that_enforces_restricted_admits_every_pod(owner: str) -> No
         assert one["securityContext"]["allowPrivilegeEscalation"] is False
         assert one["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert one["securityContext"]["readOnlyRootFilesystem"] is True
+
+
+@pytest.mark.parametrize("owner", PODS)
+def test_the_api_server_itself_admits_every_pod_where_restricted_is_enforced(apiserver: Any, owner: str) -> None:
+    name = "restricted"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    apiserver.call("POST", "/api/v1/namespaces", {"metadata": {"name": name, "labels": labels}})
+    pod = {"metadata": {"name": "one"}, "spec": PODS[owner][1]}
+    said = apiserver.call("POST", f"/api/v1/namespaces/{name}/pods?dryRun=All&fieldValidation=Strict", pod)
+    assert said["kind"] == "Pod", said["message"]
+    naked = {"metadata": {"name": "two"}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
+    assert "violates PodSecurity" in apiserver.call("POST", f"/api/v1/namespaces/{name}/pods?dryRun=All", naked)["message"]
 
 
 @pytest.mark.parametrize("owner", PODS)
