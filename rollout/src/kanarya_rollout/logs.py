@@ -1,4 +1,4 @@
-"""The controller's log: a line of JSON a record. Used by `__main__`."""
+"""The controller's log: a line of JSON a record. Used by the image and by local mode."""
 
 import json
 import logging

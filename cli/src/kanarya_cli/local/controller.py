@@ -5,13 +5,11 @@ Its log is JSON, a line an event. Ends between two passes on SIGTERM; the model 
 """
 
 import argparse
-import json
 import logging
 import signal
 import sys
 import threading
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -25,6 +23,7 @@ from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.clock import SystemClock
 from kanarya_rollout.controller import Controller
+from kanarya_rollout.logs import JsonLines
 from kanarya_rollout.ports.mlflow import MlflowRegistry
 
 TICK_SECONDS = 0.25
@@ -122,26 +121,6 @@ def _await(registry: str, stop: threading.Event, patience: float) -> None:
                 return
         except httpx.HTTPError:
             stop.wait(0.1)
-
-
-class JsonLines(logging.Formatter):
-    """A record as a line of JSON; a message that is a JSON object lends its fields."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        message = record.getMessage()
-        fields: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-        }
-        try:
-            said = json.loads(message)
-        except ValueError:
-            said = None
-        fields |= said if isinstance(said, dict) else {"message": message}
-        if record.exc_info:
-            fields["error"] = self.formatException(record.exc_info)
-        return json.dumps(fields, default=str)
 
 
 def main(arguments: list[str] | None = None) -> int:
