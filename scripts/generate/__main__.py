@@ -13,6 +13,7 @@ import charts
 import commands
 import copies
 import crd
+import dashboards
 import documents
 import models
 import words
@@ -49,6 +50,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": lambda: commands.typer_page(app),
     "docs/reference/metrics.md": lambda: words.metrics_page(metrics),
     "docs/reference/names.md": lambda: words.names_page(names),
+    **dashboards.files(),
     **charts.files(ROOT),
     **copies.files(ROOT),
 }
