@@ -1,0 +1,138 @@
+"""Charts installed, upgraded and uninstalled on a real kube-apiserver: what helm asks of it, what it keeps, what it leaves."""
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+Helm = Callable[..., str]
+
+
+@pytest.fixture
+def helm(apiserver: Any, tool: Callable[[str], str], tmp_path: Path) -> Helm:
+    """`helm("install", "platform", …)` in namespace kanarya."""
+    cluster = {"server": apiserver.url, "insecure-skip-tls-verify": True}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": cluster}],
+        "users": [{"name": "test", "user": {"token": apiserver.token}}],
+        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+        "current-context": "test",
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+
+    def run(verb: str, *arguments: str | Path) -> str:
+        command = [tool("helm"), "--kubeconfig", path, "--namespace", "kanarya", verb, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+def secret(api: Any, name: str) -> dict[str, str]:
+    data = api.call("GET", f"/api/v1/namespaces/kanarya/secrets/{name}")["data"]
+    return {key: base64.b64decode(value).decode() for key, value in data.items()}
+
+
+def test_credentials_are_made_once_and_outlive_upgrades_and_the_release(helm: Helm, apiserver: Any) -> None:
+    chart = ROOT / "helm/platform"
+    notes = helm("install", "platform", chart, "--create-namespace")
+    assert "helm install rollout helm/rollout -n kanarya" in notes
+    database, store = secret(apiserver, "platform-postgresql"), secret(apiserver, "platform-s3")
+    assert len(database["password"]) == 32
+    assert not any(word in notes for word in (database["password"], store["AWS_SECRET_ACCESS_KEY"]))
+
+    helm("upgrade", "platform", chart, "--set", "mlflow.allowedHosts={mlflow.example.com}")
+    assert (secret(apiserver, "platform-postgresql"), secret(apiserver, "platform-s3")) == (database, store)
+
+    helm("uninstall", "platform")
+    left = [one["metadata"]["name"] for one in apiserver.call("GET", "/api/v1/namespaces/kanarya/secrets")["items"]]
+    assert sorted(left) == ["platform-postgresql", "platform-s3"]
+
+    helm("install", "platform", chart)
+    assert secret(apiserver, "platform-postgresql") == database
+    helm("uninstall", "platform")
+
+
+ALLOWED = [
+    ("list", "kanarya.dev", "modelrollouts", ""),
+    ("get", "kanarya.dev", "modelrollouts", ""),
+    ("update", "kanarya.dev", "modelrollouts", "status"),
+    ("get", "serving.kserve.io", "inferenceservices", ""),
+    ("update", "serving.kserve.io", "inferenceservices", ""),
+    ("get", "gateway.networking.k8s.io", "httproutes", ""),
+    ("patch", "gateway.networking.k8s.io", "httproutes", ""),
+    ("create", "gateway.networking.k8s.io", "httproutes", ""),
+    ("list", "apps", "deployments", ""),
+    ("list", "", "pods", ""),
+    ("create", "", "events", ""),
+    ("patch", "", "events", ""),
+]
+REFUSED = [
+    ("get", "", "secrets", ""),
+    ("list", "", "secrets", ""),
+    ("create", "", "pods", ""),
+    ("delete", "", "pods", ""),
+    ("create", "", "pods", "exec"),
+    ("update", "kanarya.dev", "modelrollouts", ""),
+    ("delete", "serving.kserve.io", "inferenceservices", ""),
+    ("create", "serving.kserve.io", "inferenceservices", ""),
+    ("update", "apps", "deployments", ""),
+    ("create", "rbac.authorization.k8s.io", "rolebindings", ""),
+]
+
+
+def may(api: Any, namespace: str, what: tuple[str, str, str, str]) -> bool:
+    """Whether the controller's account is allowed that."""
+    verb, group, resource, part = what
+    attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": resource, "subresource": part}
+    review = {"user": "system:serviceaccount:kanarya:rollout", "resourceAttributes": attributes}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": review}
+    return bool(api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)["status"]["allowed"])
+
+
+@pytest.mark.parametrize("namespaces", [[], ["models"]], ids=["every namespace", "one namespace"])
+def test_the_controller_is_allowed_what_it_does_and_nothing_else(helm: Helm, apiserver: Any, namespaces: list[str]) -> None:
+    apiserver.call("POST", "/api/v1/namespaces", {"metadata": {"name": "models"}})
+    chart = ROOT / "helm/rollout"
+    helm("install", "rollout", chart, "--create-namespace", "--skip-crds", "--set-json", f"namespaces={json.dumps(namespaces)}")
+    lease = ("create", "coordination.k8s.io", "leases", "")
+    assert [what for what in ALLOWED if not may(apiserver, "models", what)] == []
+    assert [what for what in REFUSED if may(apiserver, "models", what)] == []
+    assert may(apiserver, "kanarya", lease)
+    assert not may(apiserver, "models", lease)
+    assert may(apiserver, "elsewhere", ALLOWED[0]) is not bool(namespaces)
+    helm("uninstall", "rollout")
+
+
+def test_a_training_that_has_not_changed_is_not_run_again(helm: Helm, apiserver: Any) -> None:
+    chart, jobs = ROOT / "helm/training-job", "/apis/batch/v1/namespaces/kanarya/jobs"
+    helm("install", "iris", chart, "--create-namespace")
+    [first] = apiserver.call("GET", jobs)["items"]
+    helm("upgrade", "iris", chart)
+    [same] = apiserver.call("GET", jobs)["items"]
+    assert same["metadata"]["uid"] == first["metadata"]["uid"]
+    helm("upgrade", "iris", chart, "--set", "config.seed=1")
+    names = {
+        one["metadata"]["name"] for one in apiserver.call("GET", jobs)["items"] if "deletionTimestamp" not in one["metadata"]
+    }
+    assert len(names) == 1
+    assert names != {first["metadata"]["name"]}
+    helm("uninstall", "iris")
+
+
+def test_monitoring_without_an_operator_needs_none(helm: Helm, apiserver: Any) -> None:
+    notes = helm("install", "monitoring", ROOT / "helm/monitoring", "--create-namespace")
+    assert "no Prometheus operator" in notes
+    made = apiserver.call("GET", "/api/v1/namespaces/kanarya/configmaps/monitoring-prometheus")["data"]
+    assert {"prometheus.yml", "rules-recording.yaml", "rules-rollout.yaml"} <= made.keys()
+    helm("uninstall", "monitoring")
