@@ -12,6 +12,8 @@ from kanarya_contracts.problems import InvalidInput, validated
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_contracts.testing import changed, rollout_document, without
 
+pytestmark = pytest.mark.xdist_group("apiserver")  # one server, on one worker
+
 ROOT = Path(__file__).resolve().parents[2]
 CRD = "modelrollouts.kanarya.dev"
 OBJECTS = "/apis/kanarya.dev/v1alpha1/namespaces/default/modelrollouts"

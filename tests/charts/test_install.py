@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.xdist_group("apiserver")  # one server, on one worker
+
 ROOT = Path(__file__).resolve().parents[2]
 Helm = Callable[..., str]
 

@@ -69,6 +69,7 @@ def test_a_namespace_that_enforces_restricted_admits_every_pod(owner: str) -> No
         assert one["securityContext"]["readOnlyRootFilesystem"] is True
 
 
+@pytest.mark.xdist_group("apiserver")
 @pytest.mark.parametrize("owner", PODS)
 def test_the_api_server_itself_admits_every_pod_where_restricted_is_enforced(apiserver: Any, owner: str) -> None:
     name = "restricted"
