@@ -12,7 +12,6 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.clock import SystemClock
 from kanarya_rollout.controller import Controller
@@ -22,9 +21,11 @@ from kanarya_rollout.ports.events import KubernetesEvents
 from kanarya_rollout.ports.example import Examples
 from kanarya_rollout.ports.gateway import GatewayTraffic
 from kanarya_rollout.ports.kserve import KServeServing
+from kanarya_rollout.ports.kserve_traffic import KServeTraffic
 from kanarya_rollout.ports.kubernetes import KubernetesStore
 from kanarya_rollout.ports.mlflow import MlflowRegistry
 from kanarya_rollout.ports.prometheus import Prometheus, PrometheusMetrics
+from kanarya_rollout.ports.traffic import Traffic
 from kanarya_rollout.settings import Settings
 from kanarya_rollout.telemetry import Telemetry, serve
 
@@ -136,10 +137,10 @@ class _Parts:
             own_routes=self._settings.kserve_own_routes,
         )
 
-    def traffic_for(self, rollout: ModelRollout) -> GatewayTraffic:
-        """The split in front of the rollout's target. Raises KanaryaError for a driver that there is no adapter for."""
-        if rollout.spec.traffic.driver != "gateway":
-            raise KanaryaError(f"spec.traffic.driver is {rollout.spec.traffic.driver}; this controller drives gateway alone")
+    def traffic_for(self, rollout: ModelRollout) -> Traffic:
+        """The split in front of the rollout's target."""
+        if rollout.spec.traffic.driver == "kserve":
+            return KServeTraffic(self._api, rollout)
         return GatewayTraffic(self._api, rollout)
 
     def metrics_for(self, rollout: ModelRollout) -> PrometheusMetrics:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kanarya_contracts.rollout import GatewayRef
 from kanarya_rollout.ports.httproute import Route, desired
 from kanarya_rollout.testing import a_rollout
 
@@ -20,12 +21,14 @@ def condition(kind, status="True", *, generation=1, reason="", message=""):
     return {"type": kind, "status": status, "observedGeneration": generation, "reason": reason, "message": message}
 
 
+GATEWAY = GatewayRef(name="public", namespace="gateways")
 DOCUMENT = desired(ROLLOUT, {"7": 90, "8": 10}, service_uid="uid")
 
 
 @given(st.dictionaries(st.from_regex(r"[1-9][0-9]{0,3}", fullmatch=True), st.integers(0, 100), min_size=1, max_size=3))
 def test_the_weights_that_are_asked_for_are_read_back(weights):
-    assert parsed(desired(ROLLOUT, weights, service_uid="uid")).weights == weights
+    read = parsed(desired(ROLLOUT, weights, service_uid="uid")).weights
+    assert read == (weights if len(weights) > 1 else dict.fromkeys(weights, 100))
 
 
 def test_a_route_without_hostnames_takes_every_host():
@@ -66,19 +69,19 @@ def test_a_route_is_ours_while_nobody_else_has_written_its_rules(entries, ours):
 )
 def test_a_route_is_in_force_when_the_gateway_has_accepted_this_generation(conditions, state):
     present = 1 if state in {"in force", "refused"} or not conditions else 2
-    assert parsed(DOCUMENT, generation=present, conditions=conditions).verdict("public", "gateways").state == state
+    assert parsed(DOCUMENT, generation=present, conditions=conditions).verdict(GATEWAY).state == state
 
 
 def test_what_another_gateway_says_of_the_route_does_not_count():
     conditions = [condition("Accepted")]
     other = parsed(DOCUMENT, conditions=conditions, parent={"name": "private", "namespace": "gateways"})
-    assert other.verdict("public", "gateways").state == "pending"
+    assert other.verdict(GATEWAY).state == "pending"
     near = parsed(DOCUMENT, conditions=conditions, parent={"name": "public"})
-    assert near.verdict("public", "gateways").state == "pending"
-    assert near.verdict("public", "default").state == "in force"
+    assert near.verdict(GATEWAY).state == "pending"
+    assert near.verdict(GatewayRef(name="public")).state == "in force"
 
 
 def test_a_refusal_says_why():
     wrong = condition("ResolvedRefs", "False", reason="BackendNotFound", message="no Service iris-v8-predictor")
-    verdict = parsed(DOCUMENT, conditions=[condition("Accepted"), wrong]).verdict("public", "gateways")
+    verdict = parsed(DOCUMENT, conditions=[condition("Accepted"), wrong]).verdict(GATEWAY)
     assert (verdict.state, verdict.message) == ("refused", "ResolvedRefs: BackendNotFound: no Service iris-v8-predictor")

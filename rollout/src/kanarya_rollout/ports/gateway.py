@@ -61,7 +61,7 @@ class GatewayTraffic:
     def _settled(self, route: Route) -> Mapping[str, int]:
         gateway = self._rollout.spec.traffic.gateway_ref
         assert gateway is not None  # noqa: S101 (`_check`)
-        verdict = route.verdict(gateway.name, gateway.namespace)
+        verdict = route.verdict(gateway)
         if verdict.state == "refused":
             raise Unreachable(f"Gateway {gateway.namespace}/{gateway.name} refuses {self._path}: {verdict.message}")
         if verdict.state == "in force":

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from kanarya_contracts.names import FIELD_MANAGER, LABEL_MODEL
-from kanarya_contracts.rollout import ModelRollout
+from kanarya_contracts.rollout import GatewayRef, ModelRollout
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, service_name, version_of_service
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -106,19 +106,16 @@ class Route(_Seen):
     @property
     def weights(self) -> dict[str, int]:
         """Version → percent that the object asks for."""
-        splits = [rule for rule in self.spec.rules if any(match.path.value == "/" for match in rule.matches)]
+        splits = [rule for rule in self.spec.rules if any(match.path.value in _EVERYTHING for match in rule.matches)]
         refs = splits[0].backend_refs if splits else ()
         service = self.metadata.name.removesuffix("-rollout")
-        named = ((version_of_service(service, ref.name), ref.weight) for ref in refs)
-        return {version: weight for version, weight in named if version is not None}
+        named = {version_of_service(service, ref.name): ref.weight for ref in refs}
+        found = {version: weight for version, weight in named.items() if version is not None}
+        return dict.fromkeys(found, 100) if len(found) == 1 else found
 
-    def verdict(self, gateway: str, namespace: str) -> "Verdict":
-        """What the gateway's controller says of this generation."""
-        parents = [
-            parent
-            for parent in self.status.parents
-            if parent.parent_ref.name == gateway and (parent.parent_ref.namespace or self.metadata.namespace) == namespace
-        ]
+    def verdict(self, gateway: GatewayRef | None) -> "Verdict":
+        """What the gateway's controller says of this generation; with None, what every gateway's does."""
+        parents = [parent for parent in self.status.parents if gateway is None or self._is(parent, gateway)]
         conditions = [one for parent in parents for one in parent.conditions]
         current = [one for one in conditions if one.observed_generation == self.metadata.generation]
         wrong = [one for one in current if one.type in _NEEDED and one.status == "False"]
@@ -128,6 +125,13 @@ class Route(_Seen):
         behind = any(one.type in _NEEDED and one.observed_generation != self.metadata.generation for one in conditions)
         return Verdict(state="in force" if accepted and not behind else "pending")
 
+    def _is(self, parent: _Parent, gateway: GatewayRef) -> bool:
+        namespace = parent.parent_ref.namespace or self.metadata.namespace
+        return (parent.parent_ref.name, namespace) == (gateway.name, gateway.namespace)
+
+
+_EVERYTHING = frozenset({"/", "^/.*$"})
+"""Paths of the rule that splits: ours, and KServe's."""
 
 _NEEDED = frozenset({"Accepted", "ResolvedRefs", "Programmed"})
 

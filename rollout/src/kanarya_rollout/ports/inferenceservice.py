@@ -3,7 +3,7 @@
 Ours: `spec.predictor.name` and `.storageUri` (the stable version), `spec.canary` (every other one), the label and the
 environment variables that tell a server who it is, and `minReplicas` while there are canaries. KServe merges a
 canary over the predictor and makes the same pod template of either, so a version that changes sides keeps its pods. For that,
-nothing here says who is stable: no role, no traffic percent (0, always: the weights stand in our HTTPRoute).
+nothing in a predictor says who is stable. A canary's traffic percent is 0 where the weights stand in an HTTPRoute of ours.
 
 KServe takes a canary's pods from the stable's `minReplicas`, down to one. While there are canaries it is raised by theirs, so
 that each version has as many pods as a person asked for the stable one.
@@ -12,6 +12,7 @@ that each version has as many pods as a person asked for the stable one.
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from kanarya_contracts.names import FIELD_MANAGER, LABEL_VERSION
 from kanarya_contracts.rollout import VersionRef
@@ -102,8 +103,27 @@ def present(document: Document) -> tuple[Placed, ...]:
     return tuple(found for found in map(_read, predictors) if found is not None)
 
 
-def desired(document: Document, stable: Placed, others: Sequence[Placed]) -> Document:
-    """The object with our fields as they are to be, everything else as it is."""
+def percents(document: Document) -> dict[str, int]:
+    """Version → percent that the object itself asks KServe for; the stable version has what the canaries leave."""
+    places, canaries = present(document), document["spec"].get("canary") or []
+    shares = [int(one.get("trafficPercent") or 0) for one in canaries]
+    return dict(zip((place.version for place in places), [100 - sum(shares), *shares], strict=False))
+
+
+def weighted(document: Document, weights: Mapping[str, int]) -> Document:
+    """The object with these percents on its canaries, everything else as it is."""
+    wanted = copy.deepcopy(document)
+    for one in wanted["spec"].get("canary") or ():
+        place = _read(one["predictor"])
+        one["trafficPercent"] = weights.get(place.version, 0) if place is not None else 0
+    return wanted
+
+
+def desired(document: Document, stable: Placed, others: Sequence[Placed], weights: Mapping[str, int] | None = None) -> Document:
+    """The object with our fields as they are to be, everything else as it is.
+
+    `weights`: percents that versions keep, whichever side they are on, where KServe does the routing.
+    """
     wanted = copy.deepcopy(document)
     spec, count = wanted["spec"], replicas(document)
     predictor = spec["predictor"]
@@ -117,7 +137,7 @@ def desired(document: Document, stable: Placed, others: Sequence[Placed]) -> Doc
     spec.pop("canary", None)
     if others:
         spec["canary"] = [_canary(predictor, one, base_env, count) for one in others]
-    return wanted
+    return weighted(wanted, weights or {})
 
 
 def replicas(document: Document) -> int:
@@ -152,8 +172,11 @@ def owned(document: Document) -> bool:
     return False
 
 
-def problems(document: Document, *, own_routes: bool) -> list[str]:
-    """Why a rollout cannot work with this object. `own_routes`: whether KServe may make routes of its own."""
+def problems(document: Document, *, own_routes: bool, driver: Literal["gateway", "kserve"] = "gateway") -> list[str]:
+    """Why a rollout cannot work with this object.
+
+    `own_routes`: whether this KServe makes routes of its own. `driver`: `spec.traffic.driver`.
+    """
     metadata, spec = document["metadata"], document["spec"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     predictor = spec.get("predictor") or {}
@@ -161,7 +184,10 @@ def problems(document: Document, *, own_routes: bool) -> list[str]:
     wrong = []
     if mode not in _STANDARD:
         wrong.append(f"its deployment mode is {mode}; this controller works in Standard mode, which is set when it is created")
-    if own_routes and labels.get(LABEL_VISIBILITY) != "cluster-local":
+    routed = own_routes and labels.get(LABEL_VISIBILITY) != "cluster-local"
+    if driver == "kserve" and not routed:
+        wrong.append("KServe makes no routes for it, and spec.traffic.driver is kserve; use driver gateway")
+    if driver == "gateway" and routed:
         wrong.append(
             f"it lacks the label {LABEL_VISIBILITY}: cluster-local, so KServe writes routes beside ours; create it anew"
         )

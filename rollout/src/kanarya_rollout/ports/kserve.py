@@ -22,6 +22,7 @@ from kanarya_rollout.ports.inferenceservice import (
     covers,
     desired,
     owned,
+    percents,
     placed,
     present,
     problems,
@@ -58,6 +59,7 @@ class KServeServing:
         self._examples = examples
         self._root = artifacts_root
         self._own_routes = own_routes
+        self._driver = rollout.spec.traffic.driver
         self._address = address
         self._answers: dict[Placed, tuple[str, ...]] = {}
         self._written: tuple[Placed, ...] | None = None
@@ -96,7 +98,7 @@ class KServeServing:
         self._wrong = self._foreign(service, (first, *rest))
         if self._wrong is not None:
             raise Conflict(self._wrong)
-        wanted = desired(service, first, rest)
+        wanted = desired(service, first, rest, percents(service) if self._driver == "kserve" else None)
         if not covers(service["spec"], wanted["spec"]) or len(present(service)) != 1 + len(rest):
             service = self._api.replace(self._path, wanted)
             self._heed_answer(service, 1 + len(rest))
@@ -106,7 +108,7 @@ class KServeServing:
         found = self._api.get(self._path)
         if found is None:
             raise Unreachable(f"there is no InferenceService {self._space}/{self._name}; apply it")
-        wrong = problems(found, own_routes=self._own_routes)
+        wrong = problems(found, own_routes=self._own_routes, driver=self._driver)
         if wrong:
             raise Unreachable(f"InferenceService {self._space}/{self._name}: {'; '.join(wrong)}")
         return found
