@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 pytestmark = pytest.mark.xdist_group("apiserver")  # one server, on one worker
 
@@ -17,22 +16,11 @@ Helm = Callable[..., str]
 
 
 @pytest.fixture
-def helm(apiserver: Any, tool: Callable[[str], str], tmp_path: Path) -> Helm:
+def helm(apiserver: Any, tool: Callable[[str], str]) -> Helm:
     """`helm("install", "platform", …)` in namespace kanarya."""
-    cluster = {"server": apiserver.url, "insecure-skip-tls-verify": True}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "test", "cluster": cluster}],
-        "users": [{"name": "test", "user": {"token": apiserver.token}}],
-        "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-        "current-context": "test",
-    }
-    path = tmp_path / "kubeconfig"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
 
     def run(verb: str, *arguments: str | Path) -> str:
-        command = [tool("helm"), "--kubeconfig", path, "--namespace", "kanarya", verb, *arguments]
+        command = [tool("helm"), "--kubeconfig", apiserver.kubeconfig, "--namespace", "kanarya", verb, *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
