@@ -1,4 +1,4 @@
-"""`kanarya-rollout run`: the controller on Kubernetes. `kanarya-rollout settings` lists its settings.
+"""`kanarya-rollout [run]`: the controller on Kubernetes. `kanarya-rollout settings` lists its settings.
 
 Exit status: 0 stopped as asked; 2 bad settings, or no API server to talk to; 3 the port is in use.
 """
@@ -19,8 +19,8 @@ from kanarya_rollout.settings import Settings, listed, settings
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="kanarya-rollout", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs.add_parser("run", help="look after every ModelRollout, until told to stop")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    verbs.add_parser("run", help="look after every ModelRollout, until told to stop (what is done when nothing is said)")
     verbs.add_parser("settings", help="list the environment variables")
     if parser.parse_args(argv).verb == "settings":
         sys.stdout.write(listed())

@@ -97,6 +97,15 @@ def test_a_pod_that_began_anew_at_the_same_address_is_another_source(server):
     assert before.isdisjoint(one.source for one in server.read("8"))
 
 
+def test_a_process_that_two_jobs_scrape_is_counted_once(server):
+    for job in ("models", "annotated"):
+        target = {**server.process("a", "8"), "job": job}
+        server.vectors[names.INFO][-1][0]["job"] = server.vectors[STARTED][-1][0]["job"] = job
+        server.add(names.REQUESTS, target, "5", version="8", code="200")
+    (requests,) = [one.value for one in server.read("8") if one.kind == "requests"]
+    assert requests == 5
+
+
 def test_models_of_other_namespaces_and_names_are_left_out(server):
     server.process("a", "8")
     for instance, other in (("b", {"namespace": "birds"}), ("c", {"model": "rose"})):

@@ -161,12 +161,16 @@ class Server:
 
 
 def servers_of(samples: Samples, model: str, namespace: str) -> Iterator[Server]:
-    """The processes that serve this model, with what Prometheus knows of them now."""
+    """The processes that serve this model, with what Prometheus knows of them now. One that two jobs scrape is one."""
+    known: set[str] = set()
     started = {one.target: float(one.value[1]) for one in samples[STARTED]}
     for one in samples[names.INFO]:
         here = one.metric.get(names.MODEL) == model and one.metric.get("namespace", namespace) == namespace
         if here and one.target in started:
-            yield Server(target=one.target, version=one.metric.get(names.VERSION, ""), started=started[one.target])
+            server = Server(target=one.target, version=one.metric.get(names.VERSION, ""), started=started[one.target])
+            if server.source not in known:
+                known.add(server.source)
+                yield server
 
 
 def series_of(server: Server, samples: Samples) -> Iterator[Series]:
