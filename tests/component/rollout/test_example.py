@@ -118,6 +118,29 @@ def test_while_the_registry_is_away_nothing_can_be_said(ask, served):
     assert ask(AWAY, address, ref) is None
 
 
+def test_a_registry_that_refuses_our_login_is_no_verdict_on_the_model(ask, served):
+    class Closed(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(401)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    address, ref = served
+    with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert ask(f"http://127.0.0.1:{server.server_address[1]}", address, ref) is None
+        server.shutdown()
+
+
+def test_an_artifact_without_contract_in_the_registry_is_a_problem(ask, served, registry):
+    address, ref = served
+    (problem,) = ask(registry, address, ref.model_copy(update={"uri": "mlflow-artifacts:/1/gone"}))
+    assert problem == "the registry has no kanarya.json under mlflow-artifacts:/1/gone"
+
+
 def test_while_the_server_is_away_nothing_can_be_said(ask, registry, served):
     assert ask(registry, AWAY, served[1]) is None
 

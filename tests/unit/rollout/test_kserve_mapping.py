@@ -125,6 +125,11 @@ def test_a_storage_uri_set_by_hand_is_refused_before_anything_of_ours_is_there()
     assert wrong == ["it sets spec.predictor.model.storageUri, which is the controller's to set; leave it out"]
 
 
+def test_a_predictor_that_a_person_named_is_refused():
+    wrong = problems(service(name="mine"), own_routes=True)
+    assert wrong == ["it sets spec.predictor.name to mine, which is the controller's to set; leave it out"]
+
+
 def test_where_kserve_makes_no_routes_its_label_is_not_asked_for():
     bare = {"metadata": {"name": "iris"}, "spec": service()["spec"]}
     assert problems(bare, own_routes=False) == []

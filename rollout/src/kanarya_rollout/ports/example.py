@@ -102,7 +102,10 @@ class Examples:
         if digest not in self._contracts:
             path = path.removeprefix("//").partition("/")[2] if path.startswith("//") else path
             response = self._http.get(f"{self._registry}{_PROXY}/{path.strip('/')}/{CONTRACT_FILE}", auth=self._login)
-            response.raise_for_status()
+            if response.status_code == 404:
+                raise KanaryaError(f"the registry has no {CONTRACT_FILE} under {ref.uri}")
+            if response.is_error:  # a login that is refused, say: the registry's trouble and never the model's
+                raise httpx.TransportError(f"{self._registry} answered {response.status_code}")
             found = artifact.digest(response.content)
             if found != digest:
                 raise KanaryaError(

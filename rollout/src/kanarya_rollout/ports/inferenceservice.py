@@ -199,6 +199,8 @@ def problems(document: Document, *, own_routes: bool, driver: Literal["gateway",
         wrong.append("it sets spec.predictor.canaryTrafficPercent, which is Knative's; take it out")
     if annotations.get("serving.kserve.io/stop") == "true":
         wrong.append("it is stopped by the annotation serving.kserve.io/stop")
+    if predictor.get("name") and _read(predictor) is None:
+        wrong.append(f"it sets spec.predictor.name to {predictor['name']}, which is the controller's to set; leave it out")
     if not predictor.get("name") and predictor.get("model", {}).get("storageUri"):
         wrong.append("it sets spec.predictor.model.storageUri, which is the controller's to set; leave it out")
     return wrong
