@@ -25,11 +25,11 @@ down: setup ## Stop what `make demo KEEP=1` or `kanarya local up` left running
 .PHONY: test
 test: setup ## Run every check that needs no cluster and no root: lint, unit, component, docs
 	@$(MAKE) --no-print-directory lint
-	$(PY) -m pytest -q -n 2 --dist loadfile
+	HYPOTHESIS_PROFILE=thorough $(PY) -m pytest -q -n 2 --dist loadfile
 
 .PHONY: unit
 unit: setup ## Run the unit tests alone: no network, no sleep, under ten seconds
-	$(PY) -m pytest -q tests/unit
+	$(PY) -m pytest -q -n 2 tests/unit
 
 .PHONY: lint
 lint: setup ## Check style, types and the layers between packages
