@@ -70,6 +70,21 @@ def test_a_namespace_that_enforces_restricted_admits_every_pod(owner: str) -> No
 
 
 @pytest.mark.xdist_group("apiserver")
+def test_a_pod_that_kserve_makes_is_admitted_there_too(apiserver: Any) -> None:
+    kinds = {one["kind"]: one["spec"] for one in DOCUMENTS if one["apiVersion"].startswith("serving.kserve.io")}
+    predictor = kinds["InferenceService"]["predictor"]
+    runtime = {key: kinds["ServingRuntime"][key] for key in ("containers", "volumes")}
+    fetch = kinds["ClusterStorageContainer"]["container"]
+    assert predictor["storageContainerName"] == "kanarya"
+    spec = {"securityContext": predictor["securityContext"], "initContainers": [fetch], **runtime}
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    apiserver.call("POST", "/api/v1/namespaces", {"metadata": {"name": "restricted", "labels": labels}})
+    pod = {"metadata": {"name": "one"}, "spec": spec}
+    said = apiserver.call("POST", "/api/v1/namespaces/restricted/pods?dryRun=All&fieldValidation=Strict", pod)
+    assert said["kind"] == "Pod", said["message"]
+
+
+@pytest.mark.xdist_group("apiserver")
 @pytest.mark.parametrize("owner", PODS)
 def test_the_api_server_itself_admits_every_pod_where_restricted_is_enforced(apiserver: Any, owner: str) -> None:
     name = "restricted"
