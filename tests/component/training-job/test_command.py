@@ -41,13 +41,18 @@ def small_files_only(largest: int) -> Iterator[None]:
 
 
 def test_a_registered_version_is_0_and_a_line_of_json(
-    written: Write, mlflow_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    written: Write, mlflow_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KANARYA_OUTCOME_FILE", str(tmp_path / "termination-log"))
     assert main([written(), "--registry", mlflow_uri, "--work-dir", str(tmp_path / "work"), "--alias", "champion"]) == 0
     said = capsys.readouterr()
     outcome = json.loads(said.out)
     assert (outcome["version"], outcome["alias"], outcome["trained"]) == ("1", "champion", True)
     assert said.out.count("\n") == 1
+    last_words = json.loads((tmp_path / "termination-log").read_text())
+    assert {name: last_words[name] for name in ("version", "alias", "digest")} == {
+        name: outcome[name] for name in ("version", "alias", "digest")
+    }
     assert "🏃" not in said.err
 
 

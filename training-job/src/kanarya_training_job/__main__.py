@@ -25,6 +25,9 @@ from kanarya_training_job import ComparisonRefused, Outcome, Override, RegistryE
 
 _log = logging.getLogger(__name__)
 
+TERMINATION_MESSAGE_BYTES = 4096
+"""What Kubernetes keeps of a container's last words."""
+
 EXIT_REFUSED, EXIT_BAD_INPUT, EXIT_REGISTRY, EXIT_FAULT = 1, 2, 3, 70
 
 
@@ -49,7 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _log.exception("a fault of the training job")
         return EXIT_FAULT
     sys.stdout.write(f"{json.dumps(_shown(outcome))}\n")
+    _leave_outcome(outcome)
     return 0
+
+
+def _leave_outcome(outcome: Outcome) -> None:
+    """Write the few words that `kubectl get` shows of a Job's pod, where KANARYA_OUTCOME_FILE says. The model is registered
+    whether or not that succeeds."""
+    path = os.environ.get("KANARYA_OUTCOME_FILE")
+    if not path:
+        return
+    metrics = {name: round(value, 6) for name, value in outcome.metrics.items()}
+    words = {"version": outcome.version, "alias": outcome.alias, "trained": outcome.trained, "digest": outcome.digest}
+    try:
+        Path(path).write_text(json.dumps({"model": outcome.model, **words, "metrics": metrics})[:TERMINATION_MESSAGE_BYTES])
+    except OSError as error:
+        _log.warning("the outcome could not be left in %s: %s", path, error)
 
 
 def _parser() -> argparse.ArgumentParser:
