@@ -10,7 +10,7 @@ CODE := $(MEMBERS:%=%/src) tests bench scripts
 .PHONY: help
 help: ## Show this manual
 	@printf 'Kanarya: the model behind your endpoint changes only when the evidence says so.\n\n'
-	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ Use
 .PHONY: demo
@@ -39,8 +39,29 @@ lint: setup ## Check style, types and the layers between packages
 	lint-imports --no-cache
 
 .PHONY: verify
-verify: setup ## Fail if a generated file (JSON Schema, reference pages) is out of date
+verify: setup ## Fail if a generated file (JSON Schema, CRD, chart README, reference page) is out of date
 	$(PY) scripts/generate --verify
+
+.PHONY: charts
+charts: setup ## Check charts, CRD, rules, dashboards and rendered manifests (needs Go; builds its tools once)
+	PYTHON=$(CURDIR)/$(PY) tests/charts/run
+
+.PHONY: apiserver
+apiserver: setup ## Run the controller against a real API server, without nodes (after `make charts`)
+	$(PY) -m pytest -q tests/cluster
+
+.PHONY: e2e
+e2e: setup ## Run everything on a real cluster, from nothing (KEEP=1 stays on what is up; needs root)
+	PYTHON=$(CURDIR)/$(PY) tests/e2e/run
+
+##@ Kubernetes
+.PHONY: kind-up
+kind-up: ## Start kind with Gateway API, Envoy Gateway, cert-manager and KServe, each waited for
+	scripts/kind-up
+
+.PHONY: images
+images: ## Build the images with docker, podman or buildah, whichever is there
+	scripts/images
 
 ##@ Measure
 .PHONY: bench-serving
