@@ -52,12 +52,6 @@ def test_a_wrong_flag_is_status_2_with_the_reason_on_the_last_line(capsys):
     )
 
 
-def test_check_answers_without_serving(artifact, capsys):
-    assert main(["check", str(artifact("numeric"))]) == 0
-
-    assert "gives the right answers to its 4 example rows" in capsys.readouterr().out
-
-
 def test_check_refuses_with_status_2(tmp_path, capsys):
     assert main(["check", str(tmp_path)]) == 2
 

@@ -201,4 +201,4 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 TestAnyOrder = AnyOrder.TestCase
-TestAnyOrder.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestAnyOrder.settings = settings(max_examples=settings.default.max_examples // 5, stateful_step_count=20, deadline=None)

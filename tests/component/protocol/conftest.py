@@ -1,4 +1,4 @@
-"""Real artifacts, built once, and the application in this process: no network, no server."""
+"""The protocol, word for word: real artifacts, built once, behind the real application, in this process."""
 
 import asyncio
 import json

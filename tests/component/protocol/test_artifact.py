@@ -10,6 +10,7 @@ import pytest
 from kanarya_contracts.artifact import FileDigest, digest
 from kanarya_contracts.problems import KanaryaError
 from kanarya_model import loaders
+from kanarya_model.__main__ import main
 from kanarya_model.artifact import read
 from kanarya_model.server import load
 from kanarya_model.settings import Settings
@@ -168,3 +169,9 @@ def test_a_skops_model_of_other_classes_is_refused(copy):
 def test_a_place_that_cannot_be_read_is_named(source):
     with pytest.raises(KanaryaError), local(source) as directory:
         read(directory)
+
+
+def test_check_answers_without_serving(artifact, capsys):
+    assert main(["check", str(artifact("numeric"))]) == 0
+
+    assert "gives the right answers to its 4 example rows" in capsys.readouterr().out
