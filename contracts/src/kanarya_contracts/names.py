@@ -56,7 +56,7 @@ class ConditionType(StrEnum):
     """A candidate is on its way."""
 
     PROMOTED = "Promoted"
-    """The last candidate became the champion."""
+    """The last candidate became the champion. Of the first champion, which no rollout brought: it serves."""
 
     ROLLED_BACK = "RolledBack"
     """The last candidate was refused or taken back; `reason` says why. True means it has no traffic."""

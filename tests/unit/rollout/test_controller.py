@@ -13,7 +13,7 @@ from kanarya_rollout.controller import Controller
 from kanarya_rollout.observation import Unread
 from kanarya_rollout.observe import Watch, World
 from kanarya_rollout.ports import Conflict, Unreachable
-from kanarya_rollout.testing import ERRORS, Quality, Simulation, a_rollout
+from kanarya_rollout.testing import ERRORS, Quality, Simulation, a_rollout, promoted
 
 LOG = "kanarya_rollout.testing"
 
@@ -287,4 +287,4 @@ def test_steps_that_are_taken_away_in_mid_rollout_are_behind_it():
     world.challenge()
     world.until(lambda status: status.is_true("Paused"), requests=200)
     world.store.put(a_rollout(steps=[{"setWeight": 10}]))
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from kanarya_contracts.names import Verb
-from kanarya_rollout.testing import Quality, Simulation, a_rollout
+from kanarya_rollout.testing import Quality, Simulation, a_rollout, promoted
 
 
 def halfway() -> Simulation:
@@ -36,7 +36,7 @@ def test_a_port_that_does_not_answer_holds_the_weight_and_the_rollout_goes_on_af
     assert (world.status.canary_weight, world.status.current_step_index) == (10, 0)
     assert not world.status.is_true("RolledBack")
     getattr(world, port).reachable = True
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     assert not world.status.is_true("Degraded")
 
 
@@ -121,7 +121,7 @@ def test_a_route_that_someone_else_wrote_pauses_and_is_not_written_over():
     world.ask(Verb.RESUME)
     world.run(ticks=2)
     assert world.traffic.now == {"1": 90, "2": 10}
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
 
 
 def test_a_gate_that_refuses_takes_the_candidate_out_of_a_route_that_someone_else_wrote():
@@ -143,7 +143,7 @@ def test_a_weight_that_does_not_come_into_force_is_said_after_a_while_and_nothin
     assert world.clock.now() - began >= timedelta(seconds=29)
     assert world.status.condition("Degraded").reason == "WeightNotInForce"
     assert "was told version 1: 90%, version 2: 10% and routes version 1: 100%" in world.status.condition("Degraded").message
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
 
 
 def test_an_alias_that_cannot_be_moved_leaves_everything_as_it_was_but_degraded():
@@ -155,5 +155,5 @@ def test_an_alias_that_cannot_be_moved_leaves_everything_as_it_was_but_degraded(
     assert not world.status.is_true("Promoted")
     assert world.status.stable.version == "1"
     world.registry.reachable = True
-    world.until(lambda status: status.is_true("Promoted"), requests=10)
+    world.until(promoted, requests=10)
     assert world.status.condition("Promoted").reason == "GatesAgreed"

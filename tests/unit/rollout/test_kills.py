@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from kanarya_contracts.rollout import ModelRolloutStatus
-from kanarya_rollout.testing import ACCURACY, ERRORS, Killed, Process, Quality, Simulation, a_rollout
+from kanarya_rollout.testing import ACCURACY, ERRORS, Killed, Process, Quality, Simulation, a_rollout, promoted
 
 GATES = [{**ERRORS, "minSamples": 20, "margin": {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.1"}}, ACCURACY]
 STEPS = [{"setWeight": 10}, {"pause": {"duration": "3s"}}, {"setWeight": 50}]
 
 
 def promotion(world: Simulation) -> bool:
-    return world.status.is_true("Promoted")
+    return promoted(world.status)
 
 
 def rollback(world: Simulation) -> bool:

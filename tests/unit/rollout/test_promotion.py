@@ -7,7 +7,7 @@ import pytest
 
 from kanarya_contracts.names import TAG_VERDICT, Verb
 from kanarya_contracts.rollout import ModelRolloutStatus
-from kanarya_rollout.testing import ACCURACY, ERRORS, Quality, Simulation, a_rollout, digest
+from kanarya_rollout.testing import ACCURACY, ERRORS, Quality, Simulation, a_rollout, digest, promoted
 
 THRESHOLD = {"name": "error-rate-ceiling", "test": "threshold", "failureCondition": "> 0.05", "minSamples": 20}
 
@@ -16,8 +16,8 @@ def at_weight(percent: int):
     return lambda status: status.canary_weight == percent
 
 
-def promoted(status: ModelRolloutStatus) -> bool:
-    return status.is_true("Promoted") and status.retiring is None
+def promoted_alone(status: ModelRolloutStatus) -> bool:
+    return promoted(status) and status.retiring is None
 
 
 def paused_by(reason: str):
@@ -122,7 +122,7 @@ def test_promotion_moves_traffic_then_the_alias_then_lets_the_old_champion_go():
     world.until(lambda status: status.canary_weight == 100, requests=200)
     assert world.status.condition("Progressing").reason == "Promoting"
     assert world.registry.aliases["champion"] == "1"
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     assert world.traffic.now == {"1": 0, "2": 100}
     assert world.registry.aliases["champion"] == "2"
     assert world.status.retiring.version == "1"
@@ -138,7 +138,7 @@ def test_a_promotion_is_written_on_the_version_with_its_reason_and_time():
     world = Simulation()
     world.serve_first()
     world.challenge()
-    world.until(promoted, requests=200)
+    world.until(promoted_alone, requests=200)
     verdict = json.loads(world.registry.versions["2"].tags[TAG_VERDICT])
     assert (verdict["rollout"], verdict["verdict"], verdict["reason"]) == ("iris", "Promoted", "GatesAgreed")
     assert "0% of" in verdict["message"]
@@ -149,11 +149,11 @@ def test_the_old_champion_stays_while_the_gateway_still_lists_weight_on_it():
     world = Simulation()
     world.serve_first()
     world.challenge()
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     world.traffic.now, world.traffic._left = {"1": 5, "2": 95}, 10
     world.run(ticks=8)
     assert "1" in world.serving.processes
-    world.until(promoted)
+    world.until(promoted_alone)
     assert "1" not in world.serving.processes
 
 
@@ -214,7 +214,7 @@ def test_after_the_last_step_it_waits_until_every_gate_agrees():
     world.until(lambda status: status.current_step_index == 1, requests=100)
     assert (world.status.evidence[0].verdict, world.status.canary_weight) == ("Inconclusive", 10)
     assert "until every gate agrees" in world.status.condition("Progressing").message
-    world.until(promoted, requests=100)
+    world.until(promoted_alone, requests=100)
 
 
 @pytest.mark.parametrize(("on_no_data", "outcome"), [("hold", None), ("fail", "RolledBack"), ("pass", "Promoted")])
@@ -235,7 +235,7 @@ def test_a_promoted_version_is_not_rolled_out_again():
     world = Simulation()
     world.serve_first()
     world.challenge()
-    world.until(promoted, requests=200)
+    world.until(promoted_alone, requests=200)
     history = len(world.store.history)
     world.run(ticks=20, requests=100)
     assert len(world.store.history) == history  # nothing changes, nothing is written
@@ -245,10 +245,10 @@ def test_the_next_challenger_begins_with_empty_evidence():
     world = Simulation()
     world.serve_first()
     world.challenge("2")
-    world.until(promoted, requests=200)
+    world.until(promoted_alone, requests=200)
     world.challenge("3")
     world.tick(requests=200)
     assert (world.status.evidence, world.status.ledger.counters, world.status.ledger.gates) == ((), {}, {})
     assert not world.status.is_true("Promoted")
-    world.until(promoted, requests=200)
+    world.until(promoted_alone, requests=200)
     assert world.registry.aliases["champion"] == "3"

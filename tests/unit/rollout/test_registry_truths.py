@@ -1,6 +1,6 @@
 """The champion's alias, moved by hand: the registry is the source of intent."""
 
-from kanarya_rollout.testing import Quality, Simulation, a_rollout
+from kanarya_rollout.testing import Quality, Simulation, a_rollout, promoted
 
 
 def settled(world: Simulation, stable: str) -> None:
@@ -14,7 +14,7 @@ def two_versions() -> Simulation:
     world = Simulation()
     world.serve_first()
     world.challenge("2")
-    world.until(lambda status: status.is_true("Promoted") and status.retiring is None, requests=200)
+    world.until(lambda status: promoted(status) and status.retiring is None, requests=200)
     return world
 
 
@@ -81,7 +81,7 @@ def test_a_champion_alias_that_is_missing_holds_everything():
     assert world.status.condition("Degraded").reason == "ChampionMissing"
     assert (world.status.canary_weight, world.traffic.now) == (10, {"1": 90, "2": 10})
     world.registry.aliases["champion"] = "1"
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
 
 
 def test_even_then_a_gate_that_refuses_rolls_back():
@@ -95,7 +95,7 @@ def test_even_then_a_gate_that_refuses_rolls_back():
 def test_a_champion_moved_to_the_candidate_promotes_it():
     world = halfway()
     world.registry.aliases["champion"] = "2"
-    world.until(lambda status: status.is_true("Promoted"), requests=10)
+    world.until(promoted, requests=10)
     assert world.status.condition("Promoted").reason == "PromotedInRegistry"
     settled(world, "2")
     assert world.traffic.now["2"] == 100
@@ -111,7 +111,7 @@ def test_a_candidate_promoted_by_hand_while_it_starts_is_verified_first():
     world.run(ticks=5)
     assert world.status.canary_weight == 0
     world.serving.behaviour["2"] = "ready"
-    world.until(lambda status: status.is_true("Promoted"))
+    world.until(promoted)
     assert world.status.condition("Promoted").reason == "PromotedInRegistry"
 
 
@@ -151,3 +151,27 @@ def test_a_champion_moved_in_the_very_moment_of_promotion_is_not_overwritten():
     assert world.registry.aliases["champion"] == "3"
     world.fresh_controller()
     settled(world, "3")
+
+
+def test_the_first_champion_is_promoted_once_the_gateway_sends_it_the_requests():
+    world = Simulation()
+    world.traffic.delay = 3
+    world.serve_first()
+    while world.traffic.now.get("1") != 100:
+        assert not world.status.is_true("Promoted")
+        world.tick()
+    world.run(ticks=2)
+    assert world.status.condition("Promoted").reason == "PromotedInRegistry"
+
+
+def test_a_champion_moved_by_hand_does_not_say_that_a_candidate_was_promoted_that_was_rolled_back():
+    world = Simulation()
+    world.serve_first()
+    world.quality["2"] = Quality(errors=1.0)
+    world.challenge("2")
+    world.until(lambda status: status.is_true("RolledBack") and status.retiring is None, requests=200)
+    world.registry.register("3")
+    world.registry.aliases["champion"] = "3"
+    settled(world, "3")
+    assert world.status.is_true("RolledBack")
+    assert not world.status.is_true("Promoted")

@@ -3,7 +3,7 @@
 import pytest
 
 from kanarya_contracts.names import ANNOTATION_REQUEST, Verb
-from kanarya_rollout.testing import ERRORS, Quality, Simulation, a_rollout
+from kanarya_rollout.testing import ERRORS, Quality, Simulation, a_rollout, promoted
 
 
 def at(weight: int = 10, **spec) -> Simulation:
@@ -58,7 +58,7 @@ def test_a_promote_before_the_candidate_is_verified_is_refused():
 def test_a_full_promote_skips_what_is_left():
     world = at()
     world.ask(Verb.PROMOTE, full=True)
-    world.until(lambda status: status.is_true("Promoted"), requests=10)
+    world.until(promoted, requests=10)
     assert world.status.condition("Promoted").reason == "PromotedByRequest"
     assert "by ada" in world.status.condition("Promoted").message
     assert world.registry.aliases["champion"] == "2"
@@ -91,7 +91,7 @@ def test_a_pause_freezes_the_steps_and_keeps_the_weight_until_resume():
     assert (world.status.canary_weight, world.status.condition("Paused").reason) == (10, "PausedByRequest")
     assert world.traffic.now == {"1": 90, "2": 10}
     world.ask(Verb.RESUME)
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
 
 
 def test_a_promote_ends_a_pause_that_a_person_asked_for():

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kanarya_contracts.names import TAG_VERDICT, Verb
-from kanarya_rollout.testing import ACCURACY, ERRORS, Quality, Simulation, a_rollout
+from kanarya_rollout.testing import ACCURACY, ERRORS, Quality, Simulation, a_rollout, promoted
 
 CEILING = {"name": "error-rate-ceiling", "test": "threshold", "failureCondition": "> 0.5", "minSamples": 10}
 
@@ -118,7 +118,7 @@ def test_a_version_that_was_refused_is_not_tried_again_until_a_person_says_so():
     assert not world.status.is_true("Progressing")
     world.quality["2"] = Quality()
     world.ask(Verb.RETRY)
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     assert world.registry.aliases["champion"] == "2"
 
 
@@ -130,7 +130,7 @@ def test_an_alias_that_is_removed_withdraws_and_set_again_begins_again():
     world.run(ticks=5)
     assert not world.status.is_true("Progressing")
     world.registry.aliases["challenger"] = "2"
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
 
 
 def test_an_alias_that_moves_on_supersedes_and_the_new_version_follows():
@@ -196,4 +196,4 @@ def test_a_candidate_that_loses_its_server_gets_nothing_until_it_is_back_and_beg
     world.serving.behaviour["2"] = "ready"
     world.until(lambda status: status.canary_weight == 10, requests=100)
     assert world.status.evidence[0].candidate.n >= seen
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)

@@ -79,6 +79,7 @@ def _rest(draft: Draft) -> None:
     candidate.pin(draft)
     if not draft.on_its_way:
         champion.settle_progress(draft)
+        champion.settle_first(draft)
 
 
 def _wanted(draft: Draft) -> Wanted | None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from kanarya_contracts.names import TAG_DIGEST, ConditionType, Reason
 from kanarya_contracts.rollout import VersionRef
 from kanarya_rollout.decide.draft import Draft
+from kanarya_rollout.decide.weights import agree, shares
 from kanarya_rollout.observation import RegisteredVersion
 
 LINGER = timedelta(seconds=2)
@@ -92,3 +93,13 @@ def settle_progress(draft: Draft) -> None:
         draft.set(ConditionType.PROGRESSING, Reason.DEPLOYING_CHAMPION, f"version {new.version} is verified and started")
     else:
         draft.clear(ConditionType.PROGRESSING, Reason.IDLE)
+
+
+def settle_first(draft: Draft) -> None:
+    """Promoted, for a champion that no rollout brought: once the gateway has it, who waits for the condition may ask it."""
+    stable, alias = draft.status.stable, draft.spec.registry.stable_alias
+    if stable is None or draft.status.condition(ConditionType.PROMOTED) is not None or not draft.in_force:
+        return
+    if agree(shares(draft.status), draft.in_force):
+        message = f"version {stable.version} serves: the registry calls it {alias}"
+        draft.set(ConditionType.PROMOTED, Reason.PROMOTED_IN_REGISTRY, message)

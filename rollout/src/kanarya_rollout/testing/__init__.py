@@ -23,7 +23,7 @@ from kanarya_rollout.testing.ports import (
     Process,
     digest,
 )
-from kanarya_rollout.testing.simulation import Quality, Simulation
+from kanarya_rollout.testing.simulation import Quality, Simulation, promoted
 
 __all__ = [
     "ACCURACY",
@@ -42,4 +42,5 @@ __all__ = [
     "Simulation",
     "a_rollout",
     "digest",
+    "promoted",
 ]

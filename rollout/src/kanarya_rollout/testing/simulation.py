@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, Verb
+from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, ConditionType, Verb
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
 from kanarya_rollout.controller import Controller
 from kanarya_rollout.decide import Decision
@@ -31,6 +31,11 @@ class Quality:
     wrong: float = 0.0
     labels: float = 1.0
     """Share of the answers whose label comes back."""
+
+
+def promoted(status: ModelRolloutStatus) -> bool:
+    """For `until`: the last candidate became the champion. The condition alone is true of the first champion too."""
+    return status.candidate is not None and status.candidate == status.stable and status.is_true(ConditionType.PROMOTED)
 
 
 class Simulation:
