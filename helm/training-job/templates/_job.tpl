@@ -16,7 +16,7 @@ template:
   metadata:
     labels:
       {{- include "kanarya.labels" $of | nindent 6 }}
-      kanarya.dev/model: {{ .Values.config.model }}
+      kanarya.dev/model: {{ include "training-job.model" . }}
   spec:
     restartPolicy: Never
     automountServiceAccountToken: false
@@ -78,5 +78,14 @@ template:
 
 {{- /* The ConfigMap, named after what is in it, so that a Job always finds the one that it was made for. */}}
 {{- define "training-job.configuration" -}}
-{{- printf "%s-%s" (include "kanarya.fullname" .) (list .Values.config .Values.data | toJson | sha256sum | trunc 8) -}}
+{{- printf "%s-%s" (include "kanarya.fullname" .) (list (include "training-job.config" .) .Values.data | toJson | sha256sum | trunc 8) -}}
+{{- end }}
+
+{{- /* The training configuration as text. */}}
+{{- define "training-job.config" -}}
+{{- .Values.configFile | default (toYaml .Values.config) -}}
+{{- end }}
+
+{{- define "training-job.model" -}}
+{{- required "configFile: names no model" (include "training-job.config" . | fromYaml).model -}}
 {{- end }}
