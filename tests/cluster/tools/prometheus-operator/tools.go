@@ -2,4 +2,7 @@
 
 package tools
 
-import _ "github.com/prometheus-operator/prometheus-operator/cmd/operator"
+import (
+	_ "github.com/prometheus-operator/prometheus-operator/cmd/operator"
+	_ "github.com/prometheus-operator/prometheus-operator/cmd/prometheus-config-reloader"
+)
