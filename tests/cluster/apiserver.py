@@ -86,6 +86,14 @@ class ApiServer:
         self.apply(f"/api/v1/namespaces/{name}", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         return name
 
+    def account(self, namespace: str, name: str) -> str:
+        """A new service account's token: somebody who may do nothing yet."""
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}"
+        self.apply(path, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}})
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        with self.client() as http:
+            return http.post(f"{path}/token", json=request).raise_for_status().json()["status"]["token"]
+
     def get(self, path: str) -> dict[str, Any] | None:
         """An object; None if there is none."""
         with self.client() as http:

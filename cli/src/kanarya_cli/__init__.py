@@ -3,6 +3,8 @@
 app        the command line: arguments in, exit status out
 commands/  one file a noun: train, infer, rollout, local
 view       a rollout as something to look at       (pure)
+where      which world a command line means: a cluster, or local mode
+rollouts   the rollouts of either, behind one port; `cluster` has those of a cluster
 explain    why a rollout is where it is, in words  (pure)
 local/     the same manifests as processes on one machine
 demo/      `make demo`: the whole story, checked claim by claim

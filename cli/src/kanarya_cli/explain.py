@@ -3,6 +3,8 @@
 Pure. What the gates themselves say stands in the evidence; this puts it in order and adds what a person can do.
 """
 
+from collections.abc import Callable
+
 from kanarya_cli import view
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.rollout import Condition, ModelRollout
@@ -23,17 +25,20 @@ _ADVICE = {
 }
 
 
-def sentences(rollout: ModelRollout) -> list[str]:
-    """Headline first, then what stands in the way, gate by gate, then what to do."""
+def sentences(rollout: ModelRollout, *, options: str, controller: Callable[[], str]) -> list[str]:
+    """Headline first, then what stands in the way, gate by gate, then what to do.
+
+    `options`: what a command line needs to mean this rollout, such as `-n kanarya`. `controller`: tells how to see it run.
+    """
     status = rollout.status
     if status.stable is None and not status.conditions:
-        return [f"{rollout.metadata.name}: the controller has not looked at it yet. Is it running? (kanarya local status)"]
+        return [f"{rollout.metadata.name}: the controller has not looked at it yet. Is it running? See: {controller()}"]
     lines = [_where(rollout)]
     standing = [condition for condition in status.conditions if condition.status == "True"]
     lines += [line for condition in standing for line in view.sentences(condition)]
     if status.is_true(ConditionType.PROGRESSING):
         lines += _gates(rollout)
-    lines += _advice(rollout, standing)
+    lines += _advice(f"{rollout.metadata.name} {options}".strip(), standing)
     return lines
 
 
@@ -58,6 +63,6 @@ def _gates(rollout: ModelRollout) -> list[str]:
     return lines
 
 
-def _advice(rollout: ModelRollout, standing: list[Condition]) -> list[str]:
+def _advice(name: str, standing: list[Condition]) -> list[str]:
     found = [_ADVICE[Reason(condition.reason)] for condition in standing if condition.reason in _ADVICE]
-    return [advice.format(name=rollout.metadata.name) for advice in found]
+    return [advice.format(name=name) for advice in found]

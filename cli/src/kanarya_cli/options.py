@@ -1,7 +1,6 @@
 """Options that several commands share, and the one way to print. Used by `commands/`."""
 
 import json
-import os
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -25,10 +24,24 @@ State = Annotated[
 DEFAULT_STATE = Path(".kanarya/local")
 
 
-def state_for_completion() -> Path:
-    """Where to look for names while a command line is still being typed."""
-    return Path(os.environ.get("KANARYA_STATE") or DEFAULT_STATE)
-
+InCluster = Annotated[
+    bool | None,
+    typer.Option(
+        "--cluster/--local",
+        envvar="KANARYA_CLUSTER",
+        show_default=False,
+        help="Ask a cluster, or local mode. -n, --context and --kubeconfig mean a cluster by themselves, --state local mode; "
+        "without any of them it is local mode.",
+    ),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", "-n", help="Namespace on the cluster. Default: that of the context."),
+]
+Context = Annotated[str | None, typer.Option("--context", help="Context of the kubeconfig. Default: its current one.")]
+Kubeconfig = Annotated[
+    str | None, typer.Option("--kubeconfig", help="Path of the kubeconfig. Default: KUBECONFIG, or ~/.kube/config.")
+]
 
 LOG_WIDTH = 140
 """Columns where nobody watches: a log has no edge to break lines at."""

@@ -14,6 +14,15 @@ FIELD_MANAGER = "kanarya-rollout"
 
 # --- labels and annotations ------------------------------------------------------------------------------------------
 
+LABEL_APP = "app.kubernetes.io/name"
+"""Kubernetes' own: what a Deployment of the charts is, whatever its release is called."""
+
+APP_CONTROLLER = "kanarya-rollout"
+"""The controller, in `app.kubernetes.io/name`."""
+
+APP_REGISTRY = "kanarya-mlflow"
+"""MLflow's server, in `app.kubernetes.io/name`."""
+
 LABEL_MODEL = f"{GROUP}/model"
 """Registered model's name, on everything that serves it."""
 

@@ -108,10 +108,14 @@ def test_the_page_shows_counts_evidence_and_threshold_of_each_gate() -> None:
     assert "v8 ██████████░" in text
 
 
+def sentences(one: ModelRollout) -> list[str]:
+    return explain.sentences(one, options="-n kanarya", controller=lambda: "kubectl -n kanarya logs deploy/rollout")
+
+
 def test_explain_says_what_the_step_still_waits_for() -> None:
     row = Evidence(metric="error-rate", candidate=Tally(n=120), verdict="Inconclusive", message="120 of about 370 needed.")
     one = progressing(evidence=[row], ledger={"step_observations": {"error-rate": 120}})
-    lines = explain.sentences(one)
+    lines = sentences(one)
     assert lines[0] == "iris: v7 gets 75 %, v8 gets 25 %; step 2 of 3: setWeight 25."
     assert "error-rate: Inconclusive. 120 of about 370 needed." in lines
     assert "error-rate: this step has 120 of the 300 observations it waits for." in lines
@@ -119,14 +123,14 @@ def test_explain_says_what_the_step_still_waits_for() -> None:
 
 def test_explain_ends_with_what_a_person_can_do() -> None:
     one = progressing(conditions=[condition(ConditionType.ROLLED_BACK, Reason.GATE_REFUSED, "accuracy: 12 of 40 wrong")])
-    lines = explain.sentences(one)
+    lines = sentences(one)
     assert "RolledBack: GateRefused, accuracy: 12 of 40 wrong" in lines
-    assert lines[-1] == "The version stays refused until: kanarya rollout retry iris, or a newer challenger."
+    assert lines[-1] == "The version stays refused until: kanarya rollout retry iris -n kanarya, or a newer challenger."
 
 
 def test_explain_of_a_rollout_that_nobody_looked_at_asks_whether_the_controller_runs() -> None:
-    assert explain.sentences(rollout()) == [
-        "iris: the controller has not looked at it yet. Is it running? (kanarya local status)"
+    assert sentences(rollout()) == [
+        "iris: the controller has not looked at it yet. Is it running? See: kubectl -n kanarya logs deploy/rollout"
     ]
 
 
@@ -134,4 +138,4 @@ def test_a_condition_in_which_every_gate_speaks_has_a_line_for_each() -> None:
     one = progressing(
         conditions=[condition(ConditionType.PROMOTED, Reason.GATES_AGREED, "error-rate: 0 of 9; accuracy: 8 of 9")]
     )
-    assert explain.sentences(one)[1:4] == ["Promoted: GatesAgreed", "  error-rate: 0 of 9", "  accuracy: 8 of 9"]
+    assert sentences(one)[1:4] == ["Promoted: GatesAgreed", "  error-rate: 0 of 9", "  accuracy: 8 of 9"]

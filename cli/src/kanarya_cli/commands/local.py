@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kanarya_cli.local import stack
-from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, emit, state_for_completion
+from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, emit
 from kanarya_contracts.problems import KanaryaError
 
 app = typer.Typer(help="Run the same manifests as processes on this machine.", no_args_is_help=True)
@@ -94,8 +94,8 @@ def _table(found: stack.Status) -> Table | str:
     return table
 
 
-def _log_names(incomplete: str) -> list[str]:
-    return [name for name in stack.logs(state_for_completion()) if name.startswith(incomplete)]
+def _log_names(line: typer.Context, incomplete: str) -> list[str]:
+    return [name for name in stack.logs(Path(line.params.get("state") or DEFAULT_STATE)) if name.startswith(incomplete)]
 
 
 @app.command()

@@ -27,6 +27,16 @@ TIMEOUT_SECONDS = 5.0
 Document = dict[str, Any]
 """A Kubernetes object as JSON. Adapters read fields of it through models of their own."""
 
+
+class Refused(Unreachable):
+    """The API server answered, and not with what was asked for."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP's: 401, 403, 404 for a kind that it does not know, …"""
+
+
 _MERGE = "application/merge-patch+json"
 _APPLY = "application/apply-patch+yaml"
 
@@ -40,8 +50,11 @@ class KubernetesApi:
         self._address = str(client.configuration.host)
 
     @classmethod
-    def connected(cls, kubeconfig: str | None = None) -> "KubernetesApi":
-        """With a kubeconfig, or as the pod that this is. Raises KanaryaError where neither gives an address."""
+    def connected(cls, kubeconfig: str | None = None, *, context: str | None = None) -> "KubernetesApi":
+        """With a context of a kubeconfig, the current one if nothing is said, or as the pod that this is.
+
+        Raises KanaryaError where neither gives an address.
+        """
         configuration = Configuration()
         # A kept connection may have been closed meanwhile. A write is never sent twice: it must end before a lease does.
         configuration.retries = urllib3.Retry(1, redirect=False, allowed_methods={"GET"})
@@ -49,7 +62,9 @@ class KubernetesApi:
             if kubeconfig is None:
                 config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)  # type: ignore[no-untyped-call]
+                config.load_kube_config(  # type: ignore[no-untyped-call]
+                    config_file=kubeconfig, context=context, client_configuration=configuration
+                )
         except (ConfigException, OSError) as error:
             raise KanaryaError(f"no Kubernetes API server to talk to: {error}; run in a pod, or set KUBECONFIG") from None
         return cls(ApiClient(configuration))
@@ -66,7 +81,7 @@ class KubernetesApi:
         """The objects of a list. Raises Unreachable where the server does not know the kind."""
         found = self.get(path, **query)
         if found is None:
-            raise Unreachable(f"the API server at {self._address} has no {path}; install its CustomResourceDefinition")
+            raise Refused(f"the API server at {self._address} has no {path}; install its CustomResourceDefinition", 404)
         return list(found["items"])
 
     def create(self, path: str, body: Mapping[str, object]) -> Document:
@@ -124,7 +139,7 @@ class KubernetesApi:
         said = f"{what}: {status}: {document.get('message', '') if isinstance(document, dict) else document}"
         if status == 409:
             raise Conflict(said)
-        raise Unreachable(f"the API server at {self._address} refused {said}")
+        raise Refused(f"the API server at {self._address} refused {said}", status)
 
 
 def collection(group: str, namespace: str | None, plural: str) -> str:

@@ -9,6 +9,7 @@ that rest is one call; what is old by a moment is refused at the write.
 """
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from kanarya_contracts.names import ANNOTATION_REQUEST, API_VERSION
 from kanarya_contracts.problems import KanaryaError, validated
@@ -60,7 +61,7 @@ class KubernetesStore:
 
 def _path(name: str) -> str:
     space, _, short = name.rpartition("/")
-    return f"{collection(API_VERSION, space, PLURAL)}/{short}"
+    return f"{collection(API_VERSION, space, PLURAL)}/{quote(short, safe='')}"
 
 
 def _parsed(name: str, document: Document) -> ModelRollout:
