@@ -61,9 +61,7 @@ def _contexts(path: str) -> tuple[dict[str, str | None], str | None]:
     try:
         found = KubeConfigMerger(path).config  # type: ignore[no-untyped-call]
         if found is None:
-            raise KanaryaError(
-                f"there is no kubeconfig at {path}; name one with --kubeconfig or KUBECONFIG, or ask local mode with --local"
-            )
+            raise KanaryaError(f"there is no kubeconfig at {path}; name one with --kubeconfig or KUBECONFIG")
         contexts = {one["name"]: (one.safe_get("context") or {}).get("namespace") for one in found.safe_get("contexts") or ()}
         return contexts, found.safe_get("current-context")
     except (ConfigException, OSError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
@@ -126,25 +124,23 @@ class ClusterRollouts:
         try:
             yield
         except Unreachable as error:
-            raise KanaryaError(f"{error}\n{advice(error, self._cluster)}") from None
+            raise KanaryaError(f"{error}\n{advice(error, self._cluster)} Local mode: --local") from None
 
 
 def advice(error: Unreachable, cluster: Cluster) -> str:
-    """What to do when rollouts cannot be read or asked for."""
-    asked = f"asked was {cluster.named}; another one: --context, --kubeconfig. Local mode: --local"
+    """What to do when the API server does not answer, or refuses."""
+    asked = f"Asked was {cluster.named}; another one: --context, --kubeconfig."
     if not isinstance(error, Refused):
         return f"Is the cluster up, and is it the right one? {asked}"
     match error.status:
         case 401:
-            return f"Log in to the cluster again; {asked}"
+            return f"Log in to the cluster again. {asked}"
         case 403:
             return (
                 f"Looking at rollouts needs the role view in namespace {cluster.namespace}, steering them edit; "
-                f"ask whoever runs the cluster for it. {asked[0].upper()}{asked[1:]}"
+                f"ask whoever runs the cluster for it. {asked}"
             )
         case 404:
-            return (
-                f"This cluster does not know ModelRollout. Install it: helm install rollout helm/rollout -n NAMESPACE; {asked}"
-            )
+            return f"This cluster does not know ModelRollout: helm install rollout helm/rollout -n NAMESPACE. {asked}"
         case _:
-            return f"{asked}. kanarya doctor looks for what is wrong"
+            return f"kanarya doctor looks for what is wrong. {asked}"

@@ -23,6 +23,9 @@ APP_CONTROLLER = "kanarya-rollout"
 APP_REGISTRY = "kanarya-mlflow"
 """MLflow's server, in `app.kubernetes.io/name`."""
 
+APP_STORE = "kanarya-minio"
+"""The bundled object store, in `app.kubernetes.io/name`."""
+
 LABEL_MODEL = f"{GROUP}/model"
 """Registered model's name, on everything that serves it."""
 

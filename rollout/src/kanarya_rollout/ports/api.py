@@ -31,10 +31,12 @@ Document = dict[str, Any]
 class Refused(Unreachable):
     """The API server answered, and not with what was asked for."""
 
-    def __init__(self, message: str, status: int) -> None:
+    def __init__(self, message: str, *, status: int, said: str) -> None:
         super().__init__(message)
         self.status = status
         """HTTP's: 401, 403, 404 for a kind that it does not know, …"""
+        self.said = said
+        """Its own words."""
 
 
 _MERGE = "application/merge-patch+json"
@@ -81,7 +83,8 @@ class KubernetesApi:
         """The objects of a list. Raises Unreachable where the server does not know the kind."""
         found = self.get(path, **query)
         if found is None:
-            raise Refused(f"the API server at {self._address} has no {path}; install its CustomResourceDefinition", 404)
+            wanted = f"no {path}; install its CustomResourceDefinition"
+            raise Refused(f"the API server at {self._address} has {wanted}", status=404, said=wanted)
         return list(found["items"])
 
     def create(self, path: str, body: Mapping[str, object]) -> Document:
@@ -136,10 +139,10 @@ class KubernetesApi:
             document = {"message": content[:200].decode(errors="replace")}
         if 200 <= status < 300:
             return cast("Document", document)
-        said = f"{what}: {status}: {document.get('message', '') if isinstance(document, dict) else document}"
+        said = str(document.get("message", "") if isinstance(document, dict) else document)
         if status == 409:
-            raise Conflict(said)
-        raise Refused(f"the API server at {self._address} refused {said}", status)
+            raise Conflict(f"{what}: {status}: {said}")
+        raise Refused(f"the API server at {self._address} refused {what}: {status}: {said}", status=status, said=said)
 
 
 def collection(group: str, namespace: str | None, plural: str) -> str:
