@@ -158,8 +158,18 @@ _COLUMNS = (
 
 def crd_file() -> str:
     """The manifest, as YAML."""
-    text = yaml.safe_dump(_definition(), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.dump(_definition(), Dumper=_Quoting, sort_keys=False, allow_unicode=True, width=120)
     return f"# {documents.GENERATED}\n{text}"
+
+
+class _Quoting(yaml.SafeDumper):
+    """Quotes the words y and n, which kubectl and Helm read as true and false: a field `n` would be called `false`."""
+
+
+_Quoting.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if text in {*"yYnN"} else None),
+)
 
 
 def _definition() -> Schema:

@@ -183,3 +183,43 @@ def test_names_are_completed_from_the_cluster_that_the_line_means(kanarya, space
     assert kanarya(**environment).out.split() == ["iris"]
     away = {**environment, "KUBECONFIG": "/nowhere"}
     assert kanarya(**away).out.split() == []
+
+
+@pytest.fixture
+def empty():
+    """A cluster that has nothing."""
+    with sys.modules["apiserver"].apiserver() as server:
+        yield server
+
+
+def test_a_cluster_that_has_nothing_is_told_all_that_it_lacks_at_once(kanarya, empty):
+    said = kanarya("doctor", "-o", "json", kubeconfig=empty.kubeconfig)
+    wrong = {one["subject"] for one in said.data if one["state"] == "wrong"}
+    assert said.status == 1
+    assert wrong >= {"kind ModelRollout", "kind InferenceService", "kind Gateway", "KServe", "controller"}
+    assert all(one["advice"] for one in said.data if one["state"] == "wrong")
+    assert "helm install rollout" in kanarya("rollout", "get", "-n", "default", kubeconfig=empty.kubeconfig).err
+
+
+def test_the_crd_has_every_field_that_the_command_knows(kanarya, space):
+    found = {one["subject"]: one for one in kanarya("doctor", "-n", space, "-o", "json").data}
+    assert found["kind ModelRollout"]["state"] == "fine", found["kind ModelRollout"]
+    assert found[f"ModelRollout {space}/iris"]["state"] == "fine"
+    assert found[f"InferenceService {space}/iris"]["state"] == "wrong"
+
+
+def test_the_doctor_asks_what_it_may_and_marks_the_rest(kanarya, kubeconfig, api_server, space):
+    path = kubeconfig(lambda config: config["users"][0].update(user={"token": api_server.account(space, "looker")}))
+    found = kanarya("doctor", "-n", space, "-o", "json", kubeconfig=path).data
+    states = {one["subject"]: one["state"] for one in found}
+    assert (states["kind ModelRollout"], states["your rights"]) == ("fine", "wrong")
+    assert states["controller"] == states["KServe"] == states["ModelRollouts"] == "unknown"
+
+
+def test_the_doctor_of_a_cluster_that_is_away_says_so_and_nothing_else(kanarya, kubeconfig):
+    def elsewhere(config):
+        config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+
+    said = kanarya("doctor", kubeconfig=kubeconfig(elsewhere))
+    assert (said.status, said.out) == (2, "")
+    assert "https://127.0.0.1:1 does not answer" in said.err

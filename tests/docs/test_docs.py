@@ -89,6 +89,12 @@ def test_every_metric_condition_reason_and_verb_is_in_the_reference() -> None:
     assert [word for word in words if not re.search(rf"(`|### ){re.escape(word)}\b", reference)] == []
 
 
+def test_no_key_of_the_crd_is_a_truth_value_to_kubectl() -> None:
+    keys = re.findall(r"^ *(\w+):", (ROOT / "helm/rollout/crds/modelrollouts.kanarya.dev.yaml").read_text(), flags=re.MULTILINE)
+    assert len(keys) > 300
+    assert {key for key in keys if key.lower() in {"y", "n", "yes", "no", "on", "off"}} == set()
+
+
 def test_generated_files_are_what_the_code_makes_now() -> None:
     run = subprocess.run([sys.executable, ROOT / "scripts/generate", "--verify"], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
