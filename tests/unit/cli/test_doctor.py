@@ -184,7 +184,6 @@ FAULTS: list[tuple[Change, str, str]] = [
     (having(kserve=Listing(items=(manager(available=0),))), "KServe", "none of 1 pods"),
     (having(kserve=Listing()), "KServe", "there is no Deployment"),
     (told("KANARYA_ROLLOUT_KSERVE_OWN_ROUTES", "false"), "KServe's routes", "is told that KServe makes none"),
-    (having(kserve_settings=NO_INGRESS), "KServe's routes", "is told that KServe makes routes"),
     (put("gateways", GATEWAY, Answer()), f"Gateway {GATEWAY}", "is not there"),
     (put("gateways", GATEWAY, Answer(document=UNPROGRAMMED)), f"Gateway {GATEWAY}", "is not Programmed: Because"),
     (altered("controllers", "status", {"availableReplicas": 1}), "controller kanarya/rollout", "1 of 2 pods"),
@@ -313,6 +312,11 @@ def test_a_host_that_may_be_outside_of_the_cluster_is_no_fault() -> None:
 def test_the_api_server_passes_requests_on_by_scheme_and_port() -> None:
     assert MLFLOW.proxy == "/api/v1/namespaces/kanarya/services/platform-mlflow:5000/proxy"
     assert replace(MLFLOW, scheme="https").proxy == "/api/v1/namespaces/kanarya/services/https:platform-mlflow:5000/proxy"
+
+
+def test_a_controller_that_is_stricter_than_kserve_needs_is_fine() -> None:
+    (routes,) = [one for one in examined(having(kserve_settings=NO_INGRESS)) if one.subject == "KServe's routes"]
+    assert (routes.state, "does no harm" in routes.message) == (State.FINE, True)
 
 
 def test_a_schema_that_keeps_everything_keeps_what_is_needed() -> None:
