@@ -112,7 +112,7 @@ def test_every_verb_is_answered_by_the_controller(kanarya, space, verb):
 
 
 def test_waiting_for_what_does_not_come_ends_with_status_1(kanarya, space):
-    assert kanarya("rollout", "wait", "iris", "-n", space, "--for", "Promoted", "--timeout", "0.1").status == 1
+    assert kanarya("rollout", "wait", "iris", "-n", space, "--for", "RolledBack", "--timeout", "0.1").status == 1
 
 
 def test_a_request_that_no_controller_answers_says_where_to_look(kanarya, api_server):

@@ -79,7 +79,7 @@ def kanarya(tmp_path: Path) -> Kanarya:
 def test_help_names_every_noun(kanarya: Kanarya) -> None:
     said = kanarya("--help")
     assert said.status == 0
-    assert all(noun in said.out for noun in ("train", "infer", "demo", "rollout", "local"))
+    assert all(noun in said.out for noun in ("train", "infer", "demo", "rollout", "local", "doctor"))
 
 
 def test_what_needs_local_mode_says_how_to_start_it(kanarya: Kanarya) -> None:
@@ -124,7 +124,7 @@ def test_waiting_for_what_does_not_come_ends_with_status_1(kanarya: Kanarya, sta
 def test_a_rollout_that_is_not_there_is_answered_with_those_that_are(kanarya: Kanarya, state: Path) -> None:
     said = kanarya("rollout", "pause", "irsi", state=state)
     assert said.status == 2
-    assert "there is no rollout 'irsi' here; there are: iris" in said.err
+    assert f"there is no rollout 'irsi' in local mode ({state}); there are: iris" in said.err
 
 
 def test_the_gateway_says_that_no_version_is_up(kanarya: Kanarya, state: Path) -> None:
