@@ -25,6 +25,9 @@ ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # its default is 7, with growing pauses: minutes
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
         "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": "0",
+        # Else a server with S3 behind it sends us to the bucket, whose address may lead nowhere from here: minutes of retries.
+        "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+        "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     }
 )
 """Variable → what we set where nothing is set."""
