@@ -67,6 +67,7 @@ def names_page(module: ModuleType) -> str:
         for kind in ConditionType
     ]
     quiet = f"A condition that is False may say {documents.code(Reason.AS_EXPECTED.value)}: {reasons['AS_EXPECTED']}"
+    alone = [reason for reason in Reason if reason not in {Reason.AS_EXPECTED}.union(*REASONS.values())]
     verbs = [[documents.code(Verb[name].value), text] for name, text in meanings(Verb).items()]
     constants = [
         [documents.code(value), text]
@@ -79,7 +80,7 @@ def names_page(module: ModuleType) -> str:
         "## Conditions and their reasons",
         inspect.getdoc(ConditionType) or "",
         quiet,
-        f"An event may also say {documents.code(Reason.REQUEST_REFUSED.value)}: {reasons['REQUEST_REFUSED']}",
+        *(f"An event may also say {documents.code(reason.value)}: {reasons[reason.name]}" for reason in alone),
         *conditions,
         "## Requests",
         inspect.getdoc(Verb) or "",

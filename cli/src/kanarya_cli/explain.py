@@ -22,6 +22,10 @@ _ADVICE = {
     Reason.ARTIFACT_REFUSED: "Register the version again; what is stored is not what was registered.",
     Reason.EXAMPLE_NOT_REPRODUCED: "Train again with the libraries that serve: the artifact's own example came out different.",
     Reason.ABORTED_BY_REQUEST: "Start again with: kanarya rollout retry {name}",
+    Reason.UNDONE_BY_REQUEST: "Start again with: kanarya rollout retry {name}",
+    Reason.UNDOING: "The registry's alias follows when the gateway says that it has the weight and the registry answers.",
+    Reason.TARGET_UNSUPPORTED: "Change what the message names; nothing moves until then, and traffic stays as it is.",
+    Reason.CHAMPION_NOT_READY: "Look at the champion's server; nothing is promoted, refused or moved on while it is away.",
 }
 
 
@@ -38,6 +42,7 @@ def sentences(rollout: ModelRollout, *, options: str, controller: Callable[[], s
     lines += [line for condition in standing for line in view.sentences(condition)]
     if status.is_true(ConditionType.PROGRESSING):
         lines += _gates(rollout)
+    lines += _way_back(rollout)
     lines += _advice(f"{rollout.metadata.name} {options}".strip(), standing)
     return lines
 
@@ -61,6 +66,11 @@ def _gates(rollout: ModelRollout) -> list[str]:
         if here < gate.min_samples and view.position(rollout).startswith("step"):
             lines.append(f"{gate.name}: this step has {here:,} of the {gate.min_samples:,} observations it waits for.")
     return lines
+
+
+def _way_back(rollout: ModelRollout) -> list[str]:
+    ends = "A new challenger ends that sooner: the former champion leaves before it starts."
+    return [f"{line}. {ends}" for line in view.way_back(rollout)]
 
 
 def _advice(name: str, standing: list[Condition]) -> list[str]:

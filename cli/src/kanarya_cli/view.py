@@ -105,9 +105,19 @@ def rollout(one: ModelRollout) -> RenderableType:
     if status.is_true(ConditionType.PROGRESSING) or any(row.candidate.n for row in status.evidence):
         parts += [Text(), evidence(status.evidence)]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
+    notes += way_back(one)
     if notes:
         parts += [Text(), *(Text(note, style="dim") for note in notes)]
     return Group(*parts)
+
+
+def way_back(one: ModelRollout) -> list[str]:
+    """Which version stays warm, until when by this machine's clock, and how to go back to it; empty without one."""
+    status = one.status
+    if status.warm is None or status.warm_since is None:
+        return []
+    until, undo = (status.warm_since + one.spec.rollback_window).astimezone(), f"kanarya rollout undo {one.metadata.name}"
+    return [f"Version {status.warm.version} stays warm until {until:%H:%M}; `{undo}` goes back to it"]
 
 
 def sentences(condition: Condition) -> list[str]:

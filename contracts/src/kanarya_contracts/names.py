@@ -98,6 +98,9 @@ class Reason(StrEnum):
     DEPLOYING_CHAMPION = "DeployingChampion"
     """No candidate: the champion itself is being started."""
 
+    UNDOING = "Undoing"
+    """A promotion was undone: the former champion has the traffic again, and the registry is told next."""
+
     IDLE = "Idle"
     """No candidate is on its way."""
 
@@ -143,6 +146,9 @@ class Reason(StrEnum):
     ABORTED_BY_REQUEST = "AbortedByRequest"
     """A person said so."""
 
+    UNDONE_BY_REQUEST = "UndoneByRequest"
+    """A person said so after it had been promoted, within `rollbackWindow`."""
+
     PAUSED_BY_REQUEST = "PausedByRequest"
     """A person said so; `resume` ends it."""
 
@@ -154,6 +160,12 @@ class Reason(StrEnum):
 
     REQUEST_REFUSED = "RequestRefused"
     """Event alone: what a person asked for makes no sense now; the message says why."""
+
+    ROLLBACK_WINDOW_OVER = "RollbackWindowOver"
+    """Event alone: the former champion is not kept warm any longer; the message says why."""
+
+    TARGET_UNSUPPORTED = "TargetUnsupported"
+    """What serves the model, or the cluster it is in, is set up in a way that cannot work; a person has to change it."""
 
     REGISTRY_UNREACHABLE = "RegistryUnreachable"
     """The registry did not answer."""
@@ -187,6 +199,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.SHIFTING_TRAFFIC,
         Reason.PROMOTING,
         Reason.DEPLOYING_CHAMPION,
+        Reason.UNDOING,
         Reason.IDLE,
     ),
     ConditionType.PROMOTED: (
@@ -206,6 +219,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.CANDIDATE_DELETED,
         Reason.CHAMPION_MOVED,
         Reason.ABORTED_BY_REQUEST,
+        Reason.UNDONE_BY_REQUEST,
     ),
     ConditionType.PAUSED: (
         Reason.PAUSED_BY_REQUEST,
@@ -213,6 +227,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.INCONCLUSIVE,
     ),
     ConditionType.DEGRADED: (
+        Reason.TARGET_UNSUPPORTED,
         Reason.REGISTRY_UNREACHABLE,
         Reason.METRICS_UNREACHABLE,
         Reason.TRAFFIC_UNREACHABLE,
@@ -242,3 +257,6 @@ class Verb(StrEnum):
 
     RESUME = "resume"
     """End a pause that `pause` began."""
+
+    UNDO = "undo"
+    """Take a promotion back, within `rollbackWindow`: the former champion gets every request."""

@@ -40,7 +40,8 @@ class RegistryView:
     candidate: RegisteredVersion | None
     """Where the candidate alias points; None if it points nowhere."""
     pinned_exists: bool = True
-    """Whether the version that is on its way (status.candidate) still exists. True where there is none."""
+    """Whether the version that is on its way (status.candidate), or kept warm (status.warm), still exists. True where there
+    is neither."""
 
 
 @dataclass(frozen=True, kw_only=True)

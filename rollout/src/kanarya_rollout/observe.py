@@ -62,7 +62,7 @@ class Watch:
         )
 
     def _registry_now(self, rollout: ModelRollout, now: datetime) -> RegistryView | Unread:
-        pinned = _pinned(rollout.status)
+        pinned = _pinned(rollout.status) or (rollout.status.warm.version if rollout.status.warm is not None else None)
         known = self._registry
         if (
             known is None
@@ -112,9 +112,11 @@ def _pinned(status: ModelRolloutStatus) -> str | None:
 
 
 def _moving(rollout: ModelRollout, in_force: object) -> bool:
-    """Whether a weight is about to change or on its way to the gateway: windows then end here."""
+    """Whether a weight is about to change or on its way to the gateway, or the champion is just back: windows end here."""
     status, steps = rollout.status, rollout.spec.strategy.canary.steps
     if status.canary_weight == 0 or not isinstance(in_force, Mapping) or not agree(shares(status), in_force):
+        return True
+    if status.ledger.champion_back_at is not None:
         return True
     index = status.current_step_index
     at_weight = index is not None and index < len(steps) and steps[index].set_weight is not None

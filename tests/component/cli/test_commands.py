@@ -107,14 +107,19 @@ def test_json_is_the_resource_itself(kanarya: Kanarya, state: Path) -> None:
     assert [item["metadata"]["name"] for item in several] == ["iris"]
 
 
-@pytest.mark.parametrize("verb", ["promote", "abort", "retry", "pause", "resume"])
-def test_every_verb_is_answered_by_the_controller(kanarya: Kanarya, state: Path, verb: str) -> None:
+@pytest.mark.parametrize("verb", ["promote", "abort", "retry", "pause", "resume", "undo"])
+def test_every_verb_is_answered_by_the_controller_and_one_that_makes_no_sense_now_with_the_reason(
+    kanarya: Kanarya, state: Path, verb: str
+) -> None:
     before = kanarya("rollout", "status", "iris", "-o", "json", state=state).data
-    said = kanarya("rollout", verb, "iris", "-o", "json", state=state)
-    assert said.status == 0, said.err
+    said = kanarya("rollout", verb, "iris", state=state)
+    after = kanarya("rollout", "status", "iris", "-o", "json", state=state).data
+    assert said.status == 2
+    assert f"{verb} was asked by " in said.err
     assert isinstance(before, dict)
-    assert isinstance(said.data, dict)
-    assert said.data["status"]["lastRequestId"] != before["status"].get("lastRequestId")
+    assert isinstance(after, dict)
+    assert after["status"]["lastRequestId"] != before["status"].get("lastRequestId")
+    assert after["status"]["lastRequestRefusal"] in said.err
 
 
 def test_waiting_for_what_does_not_come_ends_with_status_1(kanarya: Kanarya, state: Path) -> None:

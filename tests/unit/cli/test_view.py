@@ -139,3 +139,16 @@ def test_a_condition_in_which_every_gate_speaks_has_a_line_for_each() -> None:
         conditions=[condition(ConditionType.PROMOTED, Reason.GATES_AGREED, "error-rate: 0 of 9; accuracy: 8 of 9")]
     )
     assert sentences(one)[1:4] == ["Promoted: GatesAgreed", "  error-rate: 0 of 9", "  accuracy: 8 of 9"]
+
+
+def test_a_version_that_stays_warm_is_shown_with_the_way_back_and_what_ends_it() -> None:
+    since = datetime.now().astimezone().replace(hour=13, minute=55)
+    one = rollout(
+        status=ModelRolloutStatus.model_validate({"stable": version("8"), "warm": version("7"), "warm_since": since}),
+        rollback_window="10m",
+    )
+    way_back = "Version 7 stays warm until 14:05; `kanarya rollout undo iris` goes back to it"
+    assert way_back in printed(view.rollout(one))
+    assert sentences(one)[1:] == [
+        f"{way_back}. A new challenger ends that sooner: the former champion leaves before it starts."
+    ]

@@ -283,7 +283,9 @@ def test_a_condition_is_true_only_if_it_was_set_and_stands() -> None:
 
 def test_a_request_is_read_from_the_annotation_and_an_unknown_verb_is_named() -> None:
     assert validated(Request, {"id": "1", "verb": "promote", "full": True}, source="request").full
-    with pytest.raises(InvalidInput, match="verb: got 'promot', expected 'promote', 'abort', 'retry', 'pause' or 'resume'"):
+    with pytest.raises(
+        InvalidInput, match="verb: got 'promot', expected 'promote', 'abort', 'retry', 'pause', 'resume' or 'undo'"
+    ):
         validated(Request, {"id": "1", "verb": "promot"}, source="request")
 
 

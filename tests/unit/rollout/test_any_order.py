@@ -17,7 +17,8 @@ VERSIONS = ("1", "2", "3", "4")
 class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.world = Simulation(a_rollout(steps=STEPS, metrics=GATES, deadline="10m", progressDeadlineSeconds=60))
+        spec = {"deadline": "10m", "progressDeadlineSeconds": 60, "rollbackWindow": "40s"}
+        self.world = Simulation(a_rollout(steps=STEPS, metrics=GATES, **spec))
         for version in VERSIONS:
             self.world.registry.register(version)
         self.world.registry.aliases["champion"] = "1"
@@ -48,6 +49,19 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.fuse.at = self.world.fuse.moments + moment
         for _ in range(4):
             self.step(100, 1)
+        self.world.fuse.at = None
+
+    @rule(moment=st.integers(0, 7), delay=st.integers(0, 3))
+    def undone(self, moment: int, delay: int) -> None:
+        """A promotion, whatever the gates say, is taken back; the controller dies meanwhile."""
+        self.world.ask(Verb.PROMOTE, full=True)
+        for _ in range(6):
+            self.step(10, 1)
+        self.world.traffic.delay = delay
+        self.world.fuse.at = self.world.fuse.moments + moment
+        self.world.ask(Verb.UNDO)
+        for _ in range(6):
+            self.step(10, 1)
         self.world.fuse.at = None
 
     @rule(version=st.sampled_from(VERSIONS))
@@ -164,7 +178,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def gateway_never_gives_a_candidate_more_than_the_status_says(self) -> None:
         status, asked = self.world.status, self.world.traffic.asked
-        champions = {ref.version for ref in (status.stable, status.retiring) if ref is not None}
+        champions = {ref.version for ref in (status.stable, status.warm, status.retiring) if ref is not None}
         if status.is_true("RolledBack") and status.candidate is not None and status.candidate.version != status.stable.version:
             champions.discard(status.candidate.version)  # it retires as well, and never with weight
         on_its_way = status.candidate.version if status.current_step_index is not None else None
@@ -180,6 +194,15 @@ class AnyOrder(RuleBasedStateMachine):
                 assert version in self.world.serving._wanted
 
     @invariant()
+    def what_is_warm_was_champion_before_the_one_that_was_promoted(self) -> None:
+        status = self.world.status
+        if status.warm is not None:
+            assert status.is_true("Promoted")
+            assert status.stable == status.candidate
+            assert status.warm.version != status.stable.version
+            assert (status.current_step_index, status.retiring) == (None, None)
+
+    @invariant()
     def never_both_promoted_and_rolled_back(self) -> None:
         status = self.world.status
         assert not (status.is_true("Promoted") and status.is_true("RolledBack"))
@@ -190,7 +213,7 @@ class AnyOrder(RuleBasedStateMachine):
         world = self.world
         world.traffic.delay = 0
         world.registry.aliases.pop("challenger", None)
-        for _ in range(25):
+        for _ in range(30):
             world.tick(seconds=2, requests=0)
         champion = world.registry.aliases["champion"]
         assert world.status.stable.version == champion

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from kanarya_contracts.names import Verb
 from kanarya_contracts.rollout import ModelRolloutStatus
 from kanarya_rollout.testing import ACCURACY, ERRORS, Killed, Process, Quality, Simulation, a_rollout, promoted
 
@@ -87,6 +88,40 @@ def test_killed_before_or_after_any_write_it_ends_the_same_and_counts_nothing_tw
             assert tally.bad == process.counts[version, "errors", None], f"killed at {moment}"
             assert labels.n == process.counts[version, "right", None] + process.counts[version, "wrong", None]
             assert labels.bad == process.counts[version, "wrong", None]
+
+
+def undone(kill_at: int | None, *, delay: int) -> tuple[Simulation, int]:
+    """Version 2 was promoted; a person undoes it, and asks no second time."""
+    world = Simulation(a_rollout(steps=STEPS, metrics=GATES, rollbackWindow="10m"))
+    world.serve_first()
+    world.challenge("2")
+    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.run(ticks=3)
+    world.traffic.delay = delay
+    world.fuse.moments, world.fuse.at = 0, kill_at
+    world.ask(Verb.UNDO)
+    kills, given = 0, 100
+    for _ in range(20):
+        kills += not world.tick_or_die()
+        status, asked = world.status, world.traffic.asked.get("2", 0)
+        assert asked <= (100 if status.stable.version == "2" else 0)  # never more than the status says
+        assert asked <= given  # and never back
+        assert {version for version, share in world.traffic.asked.items() if share} <= set(world.serving.processes)
+        given = asked
+    return world, kills
+
+
+@pytest.mark.parametrize("delay", [0, 3])
+def test_killed_before_or_after_any_write_of_an_undo_it_ends_the_same(delay: int):
+    calm, _ = undone(None, delay=delay)
+    expected = outcome(calm)
+    assert (expected["stable"], expected["aliases"]["champion"], expected["running"]) == ("1", "1", {"1"})
+    assert expected["conditions"]["RolledBack"] == ("True", "UndoneByRequest")
+    assert calm.fuse.moments > 10
+    for moment in range(calm.fuse.moments):
+        world, kills = undone(moment, delay=delay)
+        assert kills == 1, f"the fuse at {moment} did not go"
+        assert outcome(world) == expected, f"killed at {moment}"
 
 
 def test_the_fuse_ends_a_pass_where_it_is_told():

@@ -114,6 +114,8 @@ def _ask(name: str, verb: Verb, where: Where, output: Format, *, full: bool = Fa
             )
             raise KanaryaError(msg)
         time.sleep(0.1)
+    if one.status.last_request_refusal is not None:
+        raise KanaryaError(one.status.last_request_refusal)
     emit(output, lambda: _as_data(one), lambda: view.rollout(one))
 
 
@@ -155,6 +157,13 @@ def pause(name: Name, where: Where, output: Output = Format.TEXT) -> None:
 def resume(name: Name, where: Where, output: Output = Format.TEXT) -> None:
     """Go on after `pause`."""
     _ask(name, Verb.RESUME, where, output)
+
+
+@app.command()
+@anywhere
+def undo(name: Name, where: Where, output: Output = Format.TEXT) -> None:
+    """Take the last promotion back: all traffic to the former champion, while `rollbackWindow` keeps it warm."""
+    _ask(name, Verb.UNDO, where, output)
 
 
 @app.command()

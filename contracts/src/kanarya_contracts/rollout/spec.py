@@ -172,6 +172,9 @@ class ModelRolloutSpec(Strict):
     """For download, start and example; past it the candidate is rolled back."""
     deadline: PositiveDuration = parse_duration("24h")
     """For the whole rollout; past it, `onInconclusive`."""
+    rollback_window: Duration = parse_duration("10m")
+    """After a promotion: for how long the former champion's server stays warm, without traffic, so that `kanarya rollout undo`
+    goes back to it at once. A new candidate ends it. With 0s it stops as soon as the gateway has let go of it."""
     strategy: Strategy
     """How traffic moves."""
     analysis: Analysis

@@ -90,7 +90,12 @@ class Ledger(Strict):
     first_traffic_at: datetime | None = None
     """When the candidate's first request was counted."""
     let_go_at: datetime | None = None
-    """When the gateway was first seen to send `retiring` nothing."""
+    """When the gateway was first seen to send `retiring`, or `warm`, nothing."""
+    champion_lost: bool = False
+    """Whether the champion was seen without a ready server while the candidate had weight: the split is not what the status
+    says then, and what is counted is no evidence until `analysis.interval` after it is back."""
+    champion_back_at: datetime | None = None
+    """When it was seen ready again."""
 
 
 class ModelRolloutStatus(Strict):
@@ -110,6 +115,10 @@ class ModelRolloutStatus(Strict):
     """The champion."""
     candidate: VersionRef | None = None
     """The present candidate, or the last one after it was promoted, refused or rolled back."""
+    warm: VersionRef | None = None
+    """The champion before the last promotion, while its server is kept for `rollbackWindow`. It has no traffic."""
+    warm_since: datetime | None = None
+    """When that promotion was."""
     retiring: VersionRef | None = None
     """A version that has no traffic any more and is to be stopped once the gateway has let go of it."""
     evidence: tuple[Evidence, ...] = ()
@@ -118,6 +127,8 @@ class ModelRolloutStatus(Strict):
     """One of each type at most."""
     last_request_id: str | None = None
     """Id of the last answered ANNOTATION_REQUEST."""
+    last_request_refusal: str | None = None
+    """Why that request was not done, and what to do instead; None if it was."""
     ledger: Ledger = Ledger()
     """The controller's own book-keeping."""
 

@@ -9,6 +9,7 @@ weight is a function of the status (`weights.shares`) and asked for again in eve
     steps       which step, when it ends; promotion after the last; deadline
     ending      rolled back or promoted; the verdict for the registry
     champion    the first stable version, one moved by hand, the one that leaves
+    undo        the one that stays warm after a promotion, and the way back to it
     trouble     Degraded: what holds everything and judges nothing
     weights     status → shares
     draft       the decision while it is being made
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRollout, VersionRef
-from kanarya_rollout.decide import candidate, champion, ending, evidence, requests, steps
+from kanarya_rollout.decide import candidate, champion, ending, evidence, requests, steps, undo
 from kanarya_rollout.decide.conditions import degraded
 from kanarya_rollout.decide.decision import AliasMove, Decision, Event, Wanted
 from kanarya_rollout.decide.draft import Draft
@@ -75,6 +76,8 @@ def _heed_gates(draft: Draft) -> None:
 
 def _rest(draft: Draft) -> None:
     """No candidate is on its way: settle who is stable, then see whether there is a new one."""
+    undo.tell_registry(draft)
+    undo.cool(draft)
     champion.adopt(draft)
     candidate.pin(draft)
     if not draft.on_its_way:
@@ -90,7 +93,7 @@ def _wanted(draft: Draft) -> Wanted | None:
         return None
     on_its_way = draft.status.candidate if draft.on_its_way else None
     others: dict[str, VersionRef] = {}
-    for ref in (on_its_way, draft.status.retiring, new):
+    for ref in (on_its_way, draft.status.warm, draft.status.retiring, new):
         if ref is not None and ref.digest is not None and ref.version != stable.version:
             others.setdefault(ref.version, ref)
     return Wanted(stable=stable, others=tuple(others.values()))

@@ -25,14 +25,22 @@ def ended(status: ModelRolloutStatus, version: str) -> bool:
     return refused or status.is_true(ConditionType.PROMOTED)
 
 
-def pin(draft: Draft) -> None:
-    """Begin, if the registry wants it and nothing else is going on."""
+def wished(draft: Draft) -> str | None:
+    """The version that the registry calls challenger and that has not had its rollout; None while another one has the word."""
     view, stable = draft.registry, draft.status.stable
     if view is None or view.candidate is None or view.stable is None or stable is None:
-        return
+        return None
     version = view.candidate.version
-    busy = draft.on_its_way or draft.status.retiring is not None or incoming(draft) is not None
-    if busy or version == stable.version or ended(draft.status, version):
+    busy = draft.on_its_way or draft.undoing or incoming(draft) is not None
+    return None if busy or version == stable.version or ended(draft.status, version) else version
+
+
+def pin(draft: Draft) -> None:
+    """Begin, if the registry wants it and no version is still leaving."""
+    version, view = wished(draft), draft.registry
+    if version is None or view is None or view.candidate is None:
+        return
+    if draft.status.retiring is not None or draft.status.warm is not None:
         return
     draft.change(
         candidate=pinned(view.candidate),

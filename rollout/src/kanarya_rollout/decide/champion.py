@@ -1,7 +1,8 @@
 """The stable version: the first one, and one that a person set in the registry while nothing was on its way.
 
 What the registry calls champion and does not serve yet is the incoming one. It is started beside the present one, verified,
-asked its example; then it has all traffic and the old one retires. Until then the old one serves.
+asked its example; then it has all traffic and the old one retires. Until then the old one serves. The one before the last
+promotion may be warm still (see `undo`): then it is ready at once.
 """
 
 from datetime import timedelta
@@ -10,7 +11,7 @@ from kanarya_contracts.names import TAG_DIGEST, ConditionType, Reason
 from kanarya_contracts.rollout import VersionRef
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.weights import agree, shares
-from kanarya_rollout.observation import RegisteredVersion
+from kanarya_rollout.observation import RegisteredVersion, Unread
 
 LINGER = timedelta(seconds=2)
 """How long a backend outlives the gateway's last weight on it: a few of the loop's ticks, for requests on their way."""
@@ -23,9 +24,11 @@ def pinned(version: RegisteredVersion) -> VersionRef:
 
 def incoming(draft: Draft) -> VersionRef | None:
     """The version that the registry calls champion and that does not serve yet. None while a candidate is on its way, and
-    in the pass that moves the alias, whose view of the registry is the one before."""
+    in the pass that moves the alias, whose view of the registry is the one before. None, too, while it is the undone one."""
     view = draft.registry
     if view is None or view.stable is None or draft.on_its_way or draft.alias is not None:
+        return None
+    if draft.undoing and view.stable.version == draft.candidate.version:
         return None
     if draft.status.stable is not None and draft.status.stable.version == view.stable.version:
         return None
@@ -54,6 +57,14 @@ def proven(draft: Draft, ref: VersionRef) -> bool:
     return backend is not None and backend.state == "Ready" and backend.example_problems == ()
 
 
+def serves(draft: Draft) -> bool | None:
+    """Whether the stable version has a ready server; None while nobody knows, or nothing is stable."""
+    if isinstance(draft.seen.backends, Unread) or draft.status.stable is None:
+        return None
+    backend = draft.backends.get(draft.status.stable.version)
+    return backend is not None and backend.state == "Ready"
+
+
 def adopt(draft: Draft) -> None:
     """Serve the incoming champion once it is proven and nobody else is still leaving."""
     new, old, leaving = incoming(draft), draft.status.stable, draft.status.retiring
@@ -63,7 +74,7 @@ def adopt(draft: Draft) -> None:
         return
     if draft.in_force is None and not draft.take_route_back:
         return  # unreadable or someone else's: nothing moves
-    draft.change(stable=new, retiring=old)
+    draft.change(stable=new, retiring=old, warm=None, warm_since=None)
     draft.note(let_go_at=None)
     alias = draft.spec.registry.stable_alias
     word = "serves" if old is None else f"takes over from version {old.version}"
@@ -71,8 +82,9 @@ def adopt(draft: Draft) -> None:
 
 
 def retire(draft: Draft) -> None:
-    """Let go of the version that is leaving, when the gateway has, and has for LINGER."""
-    leaving, stable = draft.status.retiring, draft.status.stable
+    """Let go of the version that is leaving, when the gateway has, and has for LINGER. What is warm is watched in the same
+    way, so that it can leave at once when its window ends."""
+    leaving, stable = draft.status.retiring or draft.status.warm, draft.status.stable
     if leaving is None or stable is None:
         return
     if draft.in_force is None or draft.in_force.get(leaving.version, 0) or not draft.in_force.get(stable.version, 0):
@@ -81,7 +93,7 @@ def retire(draft: Draft) -> None:
     since = draft.status.ledger.let_go_at
     if since is None:
         draft.note(let_go_at=draft.now)
-    elif draft.now - since >= LINGER:
+    elif draft.status.retiring is not None and draft.now - since >= LINGER:
         draft.change(retiring=None)
         draft.note(let_go_at=None)
 
@@ -89,6 +101,8 @@ def retire(draft: Draft) -> None:
 def settle_progress(draft: Draft) -> None:
     """Progressing, while no candidate is on its way."""
     new = incoming(draft)
+    if draft.undoing:
+        return
     if new is not None and not refusal(draft, new):
         draft.set(ConditionType.PROGRESSING, Reason.DEPLOYING_CHAMPION, f"version {new.version} is verified and started")
     else:

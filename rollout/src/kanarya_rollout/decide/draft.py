@@ -74,6 +74,11 @@ class Draft:
         """Whether the candidate on its way is to have everything, and only the gateway and the registry must follow."""
         return self.on_its_way and self.reason(ConditionType.PROGRESSING) == Reason.PROMOTING
 
+    @property
+    def undoing(self) -> bool:
+        """Whether a promotion was undone and the registry still has to be told."""
+        return not self.on_its_way and self.reason(ConditionType.PROGRESSING) == Reason.UNDOING
+
     def reason(self, kind: ConditionType) -> str | None:
         """Why a condition is True; None if it is not."""
         condition = self.status.condition(kind)
@@ -100,10 +105,14 @@ class Draft:
         began, ledger = self.status.step_started_at, self.status.ledger
         if began is not None and began > self.now:
             self.change(step_started_at=self.now)
+        if self.status.warm_since is not None and self.status.warm_since > self.now:
+            self.change(warm_since=self.now)
         if ledger.first_traffic_at is not None and ledger.first_traffic_at > self.now:
             self.note(first_traffic_at=self.now)
         if ledger.let_go_at is not None and ledger.let_go_at > self.now:
             self.note(let_go_at=self.now)
+        if ledger.champion_back_at is not None and ledger.champion_back_at > self.now:
+            self.note(champion_back_at=self.now)
 
     def tell(self, reason: Reason, message: str, *, warning: bool = False) -> None:
         """Add an event for people."""

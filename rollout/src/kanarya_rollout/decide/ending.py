@@ -48,7 +48,9 @@ def finish_promotion(draft: Draft) -> None:
     pending = draft.status.condition(ConditionType.PROMOTED)
     reason = Reason(pending.reason) if pending else Reason.GATES_AGREED
     message = pending.message if pending else ""
-    draft.change(stable=new, retiring=old, canary_weight=0, current_step_index=None, step_started_at=None)
+    window = draft.spec.rollback_window
+    draft.change(stable=new, canary_weight=0, current_step_index=None, step_started_at=None)
+    draft.change(**({"warm": old, "warm_since": draft.now} if window else {"retiring": old}))
     draft.note(let_go_at=None)
     draft.clear(ConditionType.PROGRESSING, Reason.IDLE)
     draft.set(ConditionType.PROMOTED, reason, message)

@@ -1,10 +1,10 @@
-"""What a person asks: promote, abort, retry, pause, resume. Each is answered once, by its id; what makes no sense now is
-answered with an event that says why.
+"""What a person asks: promote, abort, retry, pause, resume, undo. Each is answered once, by its id; what makes no sense
+now is answered in the status and with an event, which say why.
 """
 
 from kanarya_contracts.names import ConditionType, Reason, Verb
 from kanarya_contracts.rollout import Request
-from kanarya_rollout.decide import steps
+from kanarya_rollout.decide import steps, undo
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.ending import begin_promotion, roll_back
 from kanarya_rollout.decide.trouble import trouble
@@ -16,13 +16,15 @@ def answer(draft: Draft) -> None:
     request = draft.seen.request
     if request is None:
         return
-    draft.change(last_request_id=request.id)
-    if isinstance(request, BadRequest):
-        draft.tell(Reason.REQUEST_REFUSED, request.message, warning=True)
-        return
+    refusal = request.message if isinstance(request, BadRequest) else _done(draft, request)
+    draft.change(last_request_id=request.id, last_request_refusal=refusal)
+    if refusal is not None:
+        draft.tell(Reason.REQUEST_REFUSED, refusal, warning=True)
+
+
+def _done(draft: Draft, request: Request) -> str | None:
     why_not = _ANSWERS[request.verb](draft, request)
-    if why_not is not None:
-        draft.tell(Reason.REQUEST_REFUSED, f"{request.verb} was asked{_by(request)}, but {why_not}", warning=True)
+    return f"{request.verb} was asked{_by(request)}, but {why_not}" if why_not is not None else None
 
 
 def _promote(draft: Draft, request: Request) -> str | None:
@@ -61,6 +63,8 @@ def _abort(draft: Draft, request: Request) -> str | None:
 def _retry(draft: Draft, request: Request) -> str | None:
     if draft.on_its_way:
         return f"version {draft.candidate.version} is on its way"
+    if draft.undoing:
+        return f"version {draft.candidate.version} is still being undone; ask again when the registry has been told"
     if not draft.status.is_true(ConditionType.ROLLED_BACK):
         return "no candidate was rolled back"
     if draft.registry is not None and draft.registry.candidate is None:
@@ -69,6 +73,13 @@ def _retry(draft: Draft, request: Request) -> str | None:
     draft.clear(ConditionType.ROLLED_BACK)
     draft.tell(Reason.VERIFYING, f"a new start was asked{_by(request)}")
     return None
+
+
+def _undo(draft: Draft, request: Request) -> str | None:
+    refused = undo.why_not(draft)
+    if refused is None:
+        undo.undo(draft, f"asked{_by(request)}")
+    return refused
 
 
 def _pause(draft: Draft, request: Request) -> str | None:
@@ -106,6 +117,7 @@ _ANSWERS = {
     Verb.RETRY: _retry,
     Verb.PAUSE: _pause,
     Verb.RESUME: _resume,
+    Verb.UNDO: _undo,
 }
 
 

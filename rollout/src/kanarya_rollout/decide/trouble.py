@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from kanarya_contracts.names import ConditionType, Reason
-from kanarya_rollout.decide.champion import incoming, refusal
+from kanarya_rollout.decide.champion import incoming, refusal, serves
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.weights import agree, shares
 from kanarya_rollout.observation import Unread
@@ -64,12 +64,24 @@ def _serving(draft: Draft) -> Trouble | None:
     stable = draft.status.stable
     if stable is None or draft.promoting:
         return None
+    if serves(draft):
+        return None
     backend = draft.backends.get(stable.version)
-    if backend is None:
-        return Reason.CHAMPION_NOT_READY, f"version {stable.version} serves and has no server"
-    if backend.state != "Ready":
-        return Reason.CHAMPION_NOT_READY, f"version {stable.version} serves and is {backend.state}: {backend.message}"
-    return None
+    said = "has no server" if backend is None else f"is {backend.state}: {backend.message}"
+    return Reason.CHAMPION_NOT_READY, f"version {stable.version} serves and {said}{_meanwhile(draft)}"
+
+
+def _meanwhile(draft: Draft) -> str:
+    """Who answers in the champion's place, and what a person may do about it."""
+    if draft.on_its_way and draft.status.canary_weight:
+        version = draft.candidate.version
+        return (
+            f"; a gateway that sees no server of it gives its share to version {version}, which then gets every request and "
+            "keeps its weight, because nobody else answers; nothing that is counted now is evidence"
+        )
+    if draft.status.warm is not None:
+        return f"; version {draft.status.warm.version} is warm, and `kanarya rollout undo {draft.name}` goes back to it"
+    return ""
 
 
 def _traffic(draft: Draft) -> Trouble | None:

@@ -11,7 +11,7 @@ def shares(status: ModelRolloutStatus) -> dict[str, int]:
     """Version → percent that the gateway is to send. {} before anything serves. Sums to 100 otherwise.
 
     A candidate that is still being verified is not named: its server may not be there. One that is leaving is named with 0
-    until the gateway has let go of it.
+    until the gateway has let go of it, and one that is kept warm for as long as it is.
     """
     if status.stable is None:
         return {}
@@ -20,8 +20,9 @@ def shares(status: ModelRolloutStatus) -> dict[str, int]:
         progressing = status.condition(ConditionType.PROGRESSING)
         if progressing is None or progressing.reason not in VERIFYING:
             weights[status.candidate.version] = status.canary_weight
-    if status.retiring is not None:
-        weights.setdefault(status.retiring.version, 0)
+    for idle in (status.retiring, status.warm):
+        if idle is not None:
+            weights.setdefault(idle.version, 0)
     return weights
 
 

@@ -23,13 +23,15 @@ def a_rollout(
     analysis: Mapping[str, object] | None = None,
     **spec: object,
 ) -> ModelRollout:
-    """A ModelRollout named iris, with 10 and 50 % and a gate on errors unless told otherwise. `spec`: fields as in YAML."""
+    """A ModelRollout named iris, with 10 and 50 %, a gate on errors and no rollback window unless told otherwise. `spec`:
+    fields as in YAML."""
     return ModelRollout.model_validate(
         {
             "metadata": {"name": "iris"},
             "spec": {
                 "targetRef": {"name": "iris"},
                 "registry": {"model": "iris", "pollInterval": "1s"},
+                "rollbackWindow": "0s",
                 "strategy": {"canary": {"steps": list(steps) or [{"setWeight": 10}, {"setWeight": 50}]}},
                 "analysis": {"interval": "1s", **(analysis or {}), "metrics": list(metrics) or [ERRORS]},
                 **spec,
