@@ -157,3 +157,58 @@ def test_an_alias_that_cannot_be_moved_leaves_everything_as_it_was_but_degraded(
     world.registry.reachable = True
     world.until(promoted, requests=10)
     assert world.status.condition("Promoted").reason == "GatesAgreed"
+
+
+def without_a_champion(world: Simulation) -> None:
+    world.serving.behaviour["1"] = "failed"
+    world.serving.crash("1")
+    world.tick()
+    world.traffic.now = {"2": 100}  # as Envoy Gateway does with the share of a backend without endpoints
+    world.traffic.asked = {"2": 100}
+
+
+def test_a_champion_without_a_server_is_said_with_who_answers_in_its_place():
+    world = halfway()
+    without_a_champion(world)
+    message = world.status.condition("Degraded").message
+    assert "version 1 serves and is Failed" in message
+    assert "gives its share to version 2, which then gets every request and keeps its weight" in message
+    assert message.endswith("nothing that is counted now is evidence")
+
+
+@pytest.mark.parametrize("quality", [Quality(), Quality(errors=0.9)], ids=["good", "overloaded"])
+def test_what_is_counted_while_the_champion_has_no_server_is_evidence_of_nothing(quality: Quality):
+    world = halfway()
+    seen, step = world.status.evidence, world.status.current_step_index
+    world.quality["2"] = quality
+    without_a_champion(world)
+    for _ in range(60):
+        world.answer(world.serving.processes["2"], 500)
+        world.tick()
+    assert (world.status.evidence, world.status.current_step_index, world.status.canary_weight) == (seen, step, 10)
+    assert not world.status.is_true("RolledBack")
+    world.serving.behaviour["1"] = "ready"
+    world.tick()  # seen back: what is counted until an interval later may still be from before
+    world.answer(world.serving.processes["2"], 500)
+    world.run(ticks=2)
+    assert world.status.evidence == seen
+    world.quality["2"] = Quality()
+    world.until(lambda status: status.is_true("Promoted"), requests=200)
+
+
+def test_a_window_that_only_partly_had_a_champion_is_left_out():
+    world = Simulation(a_rollout(analysis={"interval": "30s"}))
+    world.serve_first()
+    world.challenge()
+    world.until(lambda status: status.canary_weight == 10)
+    world.run(ticks=2)
+    seen = world.status.evidence[0].candidate.n
+    world.run(ticks=3, requests=100)  # counted, but not read before the champion is lost
+    without_a_champion(world)
+    world.answer(world.serving.processes["2"], 1000)
+    world.fresh_controller()  # and it is not forgotten
+    world.serving.behaviour["1"] = "ready"
+    world.until(lambda status: not status.ledger.champion_lost)
+    assert world.status.evidence[0].candidate.n == seen
+    world.run(ticks=30, requests=100)
+    assert world.status.evidence[0].candidate.n == seen + 30 * 10

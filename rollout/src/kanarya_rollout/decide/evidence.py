@@ -2,12 +2,17 @@
 
 Counting begins where the counters stand when the candidate gets its first weight (`begin`). During `initialDelay` after its
 first request the baseline moves with each reading and nothing is counted.
+
+A gateway gives the share of a version without ready servers to the others. So while the champion has none, the candidate
+answers everything, alone and perhaps overloaded: what was counted since the last reading before that, and until
+`analysis.interval` after the champion is back, is evidence of nothing and is left out, for better and for worse.
 """
 
 from datetime import timedelta
 
 from kanarya_contracts.quantities import format_duration, parse_duration
 from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
+from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.gates import Window, open_gate, refusing
@@ -17,18 +22,40 @@ from kanarya_rollout.observation import Unread
 def begin(draft: Draft) -> None:
     """Whatever was counted until now is nobody's evidence."""
     reading = _read(draft)
+    draft.note(champion_lost=False, champion_back_at=None)
     if reading is not None:
         draft.note(counters=reading.used())
 
 
 def fold(draft: Draft) -> None:
     """Update evidence and ledger from the series that were read. Without them, or without weight, everything stays."""
-    reading = _read(draft) if draft.before.canary_weight else None
+    fair = _is_split(draft) if draft.before.canary_weight else None
+    reading = _read(draft) if fair is not None else None
     if reading is not None:
-        if _counts(draft, reading):
+        if fair and _counts(draft, reading):
             _count(draft, reading)
         draft.note(counters=reading.used())
     judge(draft)
+
+
+def _is_split(draft: Draft) -> bool | None:
+    """Whether what was counted was split between two versions that could answer. None: it is not, and the counters stay where
+    they are; False: it is again, from this reading on."""
+    ready, ledger = serves(draft), draft.status.ledger
+    if ready is False:
+        draft.note(champion_lost=True, champion_back_at=None)
+        return None
+    if not ledger.champion_lost:
+        return True
+    if ready is None:
+        return None
+    back_at = ledger.champion_back_at
+    if back_at is None:
+        draft.note(champion_back_at=draft.now)
+    if back_at is None or draft.now - back_at < draft.spec.analysis.interval:
+        return None
+    draft.note(champion_lost=False, champion_back_at=None)
+    return False
 
 
 def _read(draft: Draft) -> Reading | None:
