@@ -81,10 +81,10 @@ REFUSED = [
 ]
 
 
-def may(api: Any, namespace: str, what: tuple[str, str, str, str]) -> bool:
-    """Whether the controller's account is allowed that."""
+def may(api: Any, namespace: str, what: tuple[str, str, str, str], name: str = "") -> bool:
+    """Whether the controller's account is allowed that; with any object, or with the one of that name."""
     verb, group, resource, part = what
-    attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": resource, "subresource": part}
+    attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": resource, "subresource": part, "name": name}
     review = {"user": "system:serviceaccount:kanarya:rollout", "resourceAttributes": attributes}
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": review}
     return bool(api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", body)["status"]["allowed"])
@@ -92,14 +92,18 @@ def may(api: Any, namespace: str, what: tuple[str, str, str, str]) -> bool:
 
 @pytest.mark.parametrize("namespaces", [[], ["models"]], ids=["every namespace", "one namespace"])
 def test_the_controller_is_allowed_what_it_does_and_nothing_else(helm: Helm, apiserver: Any, namespaces: list[str]) -> None:
-    apiserver.call("POST", "/api/v1/namespaces", {"metadata": {"name": "models"}})
+    for name in ("models", "kserve"):
+        apiserver.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     chart = ROOT / "helm/rollout"
     without_kserve = ["--skip-crds", "--set", "kserve.storageContainer.enabled=false"]
     chosen = ["--set-json", f"namespaces={json.dumps(namespaces)}"]
     helm("install", "rollout", chart, "--create-namespace", *without_kserve, *chosen)
+    config = ("get", "", "configmaps", "")
     lease = ("create", "coordination.k8s.io", "leases", "")
     assert [what for what in ALLOWED if not may(apiserver, "models", what)] == []
     assert [what for what in REFUSED if may(apiserver, "models", what)] == []
+    assert may(apiserver, "kserve", config, "inferenceservice-config")
+    assert not any(may(apiserver, "kserve", (verb, *config[1:]), "other") for verb in ("get", "list", "update"))
     assert may(apiserver, "kanarya", lease)
     assert not may(apiserver, "models", lease)
     assert may(apiserver, "elsewhere", ALLOWED[0]) is not bool(namespaces)

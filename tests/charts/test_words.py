@@ -15,6 +15,7 @@ from kanarya_contracts.problems import validated
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_model import settings as model_settings
 from kanarya_rollout.ports import inferenceservice
+from kanarya_rollout.ports.installation import Installation
 from kanarya_rollout.settings import settings as rollout_settings
 from kanarya_training_job.__main__ import main as train
 
@@ -71,7 +72,7 @@ def test_the_training_understands_every_argument_that_its_chart_gives(
 
 def test_the_controller_can_work_with_the_inference_service_that_the_chart_makes() -> None:
     service = made("model", "InferenceService")
-    assert inferenceservice.problems(service, own_routes=True) == []
+    assert inferenceservice.problems(service, kserve=Installation()) == []
     assert service["metadata"]["labels"][LABEL_MODEL] == "iris"
 
 

@@ -8,6 +8,7 @@ from kanarya_rollout.observation import Backend
 from kanarya_rollout.ports import Conflict, Unreachable
 from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.example import Examples
+from kanarya_rollout.ports.installation import KServe
 from kanarya_rollout.ports.kserve import KServeServing
 from kanarya_rollout.testing import a_rollout, digest
 
@@ -42,6 +43,7 @@ class World:
         rollout = a_rollout()
         here = rollout.model_copy(update={"metadata": rollout.metadata.model_copy(update={"namespace": self.space})})
         examples = Examples("http://mlflow.test", transport=httpx.MockTransport(self.answer))
+        options.setdefault("kserve", KServe(self.api, namespace=self.space))
         return KServeServing(self.api, here, examples=examples, artifacts_root="s3://mlflow/artifacts", **options)
 
     def answer(self, request):

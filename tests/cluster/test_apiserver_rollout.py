@@ -20,6 +20,7 @@ from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.events import KubernetesEvents
 from kanarya_rollout.ports.example import Examples
 from kanarya_rollout.ports.gateway import GatewayTraffic
+from kanarya_rollout.ports.installation import KServe
 from kanarya_rollout.ports.kserve import KServeServing
 from kanarya_rollout.ports.kubernetes import KubernetesStore
 from kanarya_rollout.testing import FakeClock, FakeMetrics, FakeRegistry, FakeServing, Fuse, Process, a_rollout, digest
@@ -66,7 +67,9 @@ class World:
         self.controller = Controller(
             store=self.store,
             registry=self.registry,
-            serving_for=lambda one: KServeServing(self.api, one, examples=examples, artifacts_root=None),
+            serving_for=lambda one: KServeServing(
+                self.api, one, examples=examples, kserve=KServe(self.api, namespace=self.space), artifacts_root=None
+            ),
             traffic_for=lambda one: GatewayTraffic(self.api, one),
             metrics_for=lambda _: self.metrics,
             clock=self.clock,

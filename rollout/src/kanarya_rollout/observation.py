@@ -17,6 +17,8 @@ class Unread:
 
     message: str
     """Who did not answer, and what it said."""
+    unsupported: bool = False
+    """It did answer, and is set up in a way that cannot work; the message says what to change."""
 
 
 @dataclass(frozen=True, kw_only=True)

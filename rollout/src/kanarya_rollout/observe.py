@@ -18,7 +18,7 @@ from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
 from kanarya_rollout.decide import shares
 from kanarya_rollout.decide.weights import agree
 from kanarya_rollout.observation import BadRequest, Observation, RegistryView, Series, Unread
-from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.metrics import Metrics
 from kanarya_rollout.ports.registry import Registry
 from kanarya_rollout.ports.serving import Serving
@@ -131,4 +131,4 @@ def _answer(ask: Callable[[], T]) -> T | Unread:
     try:
         return ask()
     except Unreachable as error:
-        return Unread(message=str(error))
+        return Unread(message=str(error), unsupported=isinstance(error, Unsupported))

@@ -20,6 +20,7 @@ from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.events import KubernetesEvents
 from kanarya_rollout.ports.example import Examples
 from kanarya_rollout.ports.gateway import GatewayTraffic
+from kanarya_rollout.ports.installation import KServe
 from kanarya_rollout.ports.kserve import KServeServing
 from kanarya_rollout.ports.kserve_traffic import KServeTraffic
 from kanarya_rollout.ports.kubernetes import KubernetesStore
@@ -126,6 +127,7 @@ class _Parts:
         self._api = api
         self._examples = examples
         self._prometheus = prometheus
+        self._kserve = KServe(api, namespace=settings.kserve_namespace, own_routes=settings.kserve_own_routes)
 
     def serving_for(self, rollout: ModelRollout) -> KServeServing:
         """The predictors of the rollout's target."""
@@ -133,8 +135,8 @@ class _Parts:
             self._api,
             rollout,
             examples=self._examples,
+            kserve=self._kserve,
             artifacts_root=self._settings.artifacts_root,
-            own_routes=self._settings.kserve_own_routes,
         )
 
     def traffic_for(self, rollout: ModelRollout) -> Traffic:

@@ -60,8 +60,12 @@ class Settings(BaseModel):
     """Between looks at a rollout under way."""
     metrics_max_age_seconds: float = Field(default=1.0, alias=f"{PREFIX}METRICS_MAX_AGE_SECONDS", ge=0, le=60)
     """For how long an answer of Prometheus is good, for every rollout."""
-    kserve_own_routes: bool = Field(default=True, alias=f"{PREFIX}KSERVE_OWN_ROUTES")
-    """Whether KServe makes routes by itself; false where its ConfigMap says disableIngressCreation: true."""
+    kserve_namespace: str = Field(
+        default="kserve", alias=f"{PREFIX}KSERVE_NAMESPACE", pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+    )
+    """Where KServe's ConfigMap inferenceservice-config is, which tells its version, its mode and how it routes."""
+    kserve_own_routes: bool | None = Field(default=None, alias=f"{PREFIX}KSERVE_OWN_ROUTES")
+    """Whether KServe makes routes by itself, where its ConfigMap may not be read; true if nobody says."""
     kubeconfig: str | None = Field(default=None, alias=f"{PREFIX}KUBECONFIG")
     """A kubeconfig's path, outside of a cluster; without it, the pod's service account."""
 

@@ -17,6 +17,7 @@ from kanarya_rollout.ports.inferenceservice import (
     service_name,
     version_of_service,
 )
+from kanarya_rollout.ports.installation import Installation
 from kanarya_rollout.testing import digest
 
 
@@ -38,7 +39,7 @@ def test_what_is_written_is_what_is_read():
 
 def test_a_manifest_without_our_fields_is_nobodys():
     assert present(service()) == ()
-    assert problems(service(), own_routes=True) == []
+    assert problems(service(), kserve=Installation()) == []
 
 
 def test_the_document_that_is_given_is_left_as_it_is():
@@ -121,16 +122,16 @@ def test_who_wrote_last_is_read_from_the_managed_fields(entry, ours):
 
 
 def test_a_storage_uri_set_by_hand_is_refused_before_anything_of_ours_is_there():
-    wrong = problems(service(model={"modelFormat": {"name": "kanarya"}, "storageUri": "s3://b/1"}), own_routes=True)
+    wrong = problems(service(model={"modelFormat": {"name": "kanarya"}, "storageUri": "s3://b/1"}), kserve=Installation())
     assert wrong == ["it sets spec.predictor.model.storageUri, which is the controller's to set; leave it out"]
 
 
 def test_a_predictor_that_a_person_named_is_refused():
-    wrong = problems(service(name="mine"), own_routes=True)
+    wrong = problems(service(name="mine"), kserve=Installation())
     assert wrong == ["it sets spec.predictor.name to mine, which is the controller's to set; leave it out"]
 
 
 def test_where_kserve_makes_no_routes_its_label_is_not_asked_for():
     bare = {"metadata": {"name": "iris"}, "spec": service()["spec"]}
-    assert problems(bare, own_routes=False) == []
-    assert len(problems(bare, own_routes=True)) == 1
+    assert problems(bare, kserve=Installation(own_routes=False)) == []
+    assert len(problems(bare, kserve=Installation())) == 1

@@ -6,6 +6,7 @@ import pytest
 
 from kanarya_rollout.ports import Conflict, Unreachable
 from kanarya_rollout.ports.inferenceservice import Placed, desired, percents, problems
+from kanarya_rollout.ports.installation import Installation
 from kanarya_rollout.ports.kserve_traffic import KServeTraffic
 from kanarya_rollout.testing import a_rollout, digest
 
@@ -131,6 +132,6 @@ def test_until_kserve_has_made_its_route_nothing_is_in_force(traffic):
 
 def test_each_driver_wants_kserves_routes_to_be_or_not_to_be():
     routed = {"metadata": {"name": "iris"}, "spec": {"predictor": {"model": {"modelFormat": {"name": "kanarya"}}}}}
-    assert problems(routed, own_routes=True, driver="kserve") == []
-    assert "use driver gateway" in problems(routed, own_routes=False, driver="kserve")[0]
-    assert "cluster-local" in problems(routed, own_routes=True, driver="gateway")[0]
+    assert problems(routed, kserve=Installation(), driver="kserve") == []
+    assert "use driver gateway" in problems(routed, kserve=Installation(own_routes=False), driver="kserve")[0]
+    assert "cluster-local" in problems(routed, kserve=Installation(), driver="gateway")[0]

@@ -17,7 +17,15 @@ Trouble = tuple[Reason, str]
 
 def trouble(draft: Draft) -> list[Trouble]:
     """Everything that is wrong, the most basic first."""
-    found = [_registry(draft), _champion(draft), _serving(draft), _traffic(draft), _metrics(draft), _weights(draft)]
+    found = [
+        _target(draft),
+        _registry(draft),
+        _champion(draft),
+        _serving(draft),
+        _traffic(draft),
+        _metrics(draft),
+        _weights(draft),
+    ]
     return [one for one in found if one is not None]
 
 
@@ -34,6 +42,11 @@ def settle_degraded(draft: Draft) -> None:
         draft.clear(ConditionType.DEGRADED)
         if was:
             draft.tell(Reason.AS_EXPECTED, "everything answers again")
+
+
+def _target(draft: Draft) -> Trouble | None:
+    wrong = [one.message for one in (draft.seen.backends, draft.seen.in_force) if isinstance(one, Unread) and one.unsupported]
+    return (Reason.TARGET_UNSUPPORTED, "; ".join(wrong)) if wrong else None
 
 
 def _registry(draft: Draft) -> Trouble | None:
@@ -59,8 +72,9 @@ def _champion(draft: Draft) -> Trouble | None:
 
 
 def _serving(draft: Draft) -> Trouble | None:
-    if isinstance(draft.seen.backends, Unread):
-        return Reason.CHAMPION_NOT_READY, draft.seen.backends.message
+    seen = draft.seen.backends
+    if isinstance(seen, Unread):
+        return None if seen.unsupported else (Reason.CHAMPION_NOT_READY, seen.message)
     stable = draft.status.stable
     if stable is None or draft.promoting:
         return None
@@ -86,7 +100,7 @@ def _meanwhile(draft: Draft) -> str:
 
 def _traffic(draft: Draft) -> Trouble | None:
     seen = draft.seen.in_force
-    return (Reason.TRAFFIC_UNREACHABLE, seen.message) if isinstance(seen, Unread) else None
+    return (Reason.TRAFFIC_UNREACHABLE, seen.message) if isinstance(seen, Unread) and not seen.unsupported else None
 
 
 def _metrics(draft: Draft) -> Trouble | None:

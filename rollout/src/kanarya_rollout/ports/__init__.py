@@ -16,5 +16,10 @@ class Unreachable(KanaryaError):
     """The other side did not answer, or not sensibly. The message names it, with its address and what it said."""
 
 
+class Unsupported(Unreachable):
+    """It answered, and is set up in a way that cannot work. The message names what a person has to change; until then,
+    everything holds."""
+
+
 class Conflict(KanaryaError):
     """Somebody else wrote first. Read again; never a verdict."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from kanarya_contracts.rollout import ModelRollout
-from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route, desired, name_of
 from kanarya_rollout.ports.inferenceservice import KSERVE_API
@@ -79,7 +79,7 @@ class GatewayTraffic:
 
     def _check(self) -> None:
         if self._rollout.spec.traffic.gateway_ref is None:
-            raise Unreachable("spec.traffic.gatewayRef is missing; name the Gateway that carries the traffic")
+            raise Unsupported("spec.traffic.gatewayRef is missing; name the Gateway that carries the traffic")
 
 
 def _parsed(path: str, document: Document) -> Route:

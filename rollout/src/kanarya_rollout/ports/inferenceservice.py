@@ -17,6 +17,7 @@ from typing import Literal
 from kanarya_contracts.names import FIELD_MANAGER, LABEL_VERSION
 from kanarya_contracts.rollout import VersionRef
 from kanarya_rollout.ports.api import Document
+from kanarya_rollout.ports.installation import CONFIG_MAP, Installation, Version
 
 KSERVE_API = "serving.kserve.io/v1beta1"
 """apiVersion of InferenceService."""
@@ -35,6 +36,9 @@ ENV_VERSION = "KANARYA_MODEL_VERSION"
 
 ENV_DIGEST = "KANARYA_MODEL_DIGEST"
 """The model server's setting for the digest that it refuses any other than."""
+
+CANARIES_SINCE, WEIGHTS_SINCE = Version(0, 20), Version(0, 21)
+"""KServe's releases: the first that runs `spec.canary`, and the first that gives it requests."""
 
 _STANDARD = frozenset({"", "Standard", "RawDeployment"})
 
@@ -172,19 +176,20 @@ def owned(document: Document) -> bool:
     return False
 
 
-def problems(document: Document, *, own_routes: bool, driver: Literal["gateway", "kserve"] = "gateway") -> list[str]:
-    """Why a rollout cannot work with this object.
-
-    `own_routes`: whether this KServe makes routes of its own. `driver`: `spec.traffic.driver`.
-    """
+def problems(document: Document, *, kserve: Installation, driver: Literal["gateway", "kserve"] = "gateway") -> list[str]:
+    """Why a rollout cannot work with this object, in this cluster. `driver`: `spec.traffic.driver`."""
     metadata, spec = document["metadata"], document["spec"]
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     predictor = spec.get("predictor") or {}
-    mode = document.get("status", {}).get("deploymentMode") or annotations.get("serving.kserve.io/deploymentMode") or ""
-    wrong = []
-    if mode not in _STANDARD:
-        wrong.append(f"its deployment mode is {mode}; this controller works in Standard mode, which is set when it is created")
-    routed = own_routes and labels.get(LABEL_VISIBILITY) != "cluster-local"
+    wrong = _unfit(kserve, driver)
+    mode = document.get("status", {}).get("deploymentMode") or annotations.get("serving.kserve.io/deploymentMode")
+    default = "" if mode else ", KServe's default here"
+    if (mode or kserve.default_mode or "") not in _STANDARD:
+        wrong.append(
+            f"its deployment mode is {mode or kserve.default_mode}{default}; this controller works in Standard mode, which the "
+            "annotation serving.kserve.io/deploymentMode sets when it is created"
+        )
+    routed = kserve.own_routes is not False and labels.get(LABEL_VISIBILITY) != "cluster-local"
     if driver == "kserve" and not routed:
         wrong.append("KServe makes no routes for it, and spec.traffic.driver is kserve; use driver gateway")
     if driver == "gateway" and routed:
@@ -203,6 +208,24 @@ def problems(document: Document, *, own_routes: bool, driver: Literal["gateway",
         wrong.append(f"it sets spec.predictor.name to {predictor['name']}, which is the controller's to set; leave it out")
     if not predictor.get("name") and predictor.get("model", {}).get("storageUri"):
         wrong.append("it sets spec.predictor.model.storageUri, which is the controller's to set; leave it out")
+    return wrong
+
+
+def _unfit(kserve: Installation, driver: Literal["gateway", "kserve"]) -> list[str]:
+    """Why this KServe cannot do it. What is unknown of it is not held against it."""
+    wrong = []
+    if kserve.version is not None and kserve.version < CANARIES_SINCE:
+        wrong.append(f"KServe {kserve.version} has no spec.canary; {CANARIES_SINCE} or later is needed")
+    elif kserve.version is not None and kserve.version < WEIGHTS_SINCE and driver == "kserve":
+        wrong.append(
+            f"KServe {kserve.version} gives canaries no requests, and spec.traffic.driver is kserve, which needs "
+            f"{WEIGHTS_SINCE} or later; use driver gateway"
+        )
+    if driver == "kserve" and kserve.gateway_api is False:
+        wrong.append(
+            "KServe writes Ingresses, which split nothing, and spec.traffic.driver is kserve; use driver gateway, or set "
+            f"enableGatewayApi in its ConfigMap {CONFIG_MAP}"
+        )
     return wrong
 
 

@@ -4,7 +4,8 @@ Owns the fields that `inferenceservice` lists and no other. They are written by 
 was read: KServe's smaller CRD keeps the whole spec as one field, which server-side apply could not share with the person who
 wrote the rest. Fields of ours that someone else has written are left alone, and `backends` says so until they are as they were.
 
-Refuses, with every reason at once, what cannot work: Knative mode, a transformer in front, a KServe without `spec.canary`.
+Refuses, with every reason at once, what cannot work: Knative mode, a transformer in front, a KServe that is too old or does
+not route (see `installation`).
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -12,10 +13,11 @@ from collections.abc import Callable, Collection, Mapping
 from pydantic import ValidationError
 
 from kanarya_contracts.rollout import ModelRollout, VersionRef
-from kanarya_rollout.ports import Conflict, Unreachable
+from kanarya_rollout.ports import Conflict, Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
 from kanarya_rollout.ports.example import Examples
 from kanarya_rollout.ports.inferenceservice import (
+    CANARIES_SINCE,
     KSERVE_API,
     LABEL_SERVICE,
     Placed,
@@ -29,6 +31,7 @@ from kanarya_rollout.ports.inferenceservice import (
     registered,
     service_name,
 )
+from kanarya_rollout.ports.installation import KServe
 from kanarya_rollout.ports.pods import Deployment, Pod, backend
 from kanarya_rollout.ports.serving import Backend
 
@@ -47,29 +50,29 @@ class KServeServing:
         rollout: ModelRollout,
         *,
         examples: Examples,
+        kserve: KServe,
         artifacts_root: str | None,
-        own_routes: bool = True,
         address: Callable[[str, str], str] = in_cluster,
     ) -> None:
-        """`artifacts_root`: see `inferenceservice.placed`. `own_routes`: see `inferenceservice.problems`."""
+        """`kserve`: the cluster's. `artifacts_root`: see `inferenceservice.placed`."""
         self._api = api
         self._space = rollout.metadata.namespace
         self._name = rollout.spec.target_ref.name
         self._path = f"{collection(KSERVE_API, self._space, 'inferenceservices')}/{self._name}"
         self._examples = examples
         self._root = artifacts_root
-        self._own_routes = own_routes
+        self._kserve = kserve
         self._driver = rollout.spec.traffic.driver
         self._address = address
         self._answers: dict[Placed, tuple[str, ...]] = {}
         self._written: tuple[Placed, ...] | None = None
-        self._wrong: str | None = None
+        self._wrong: Unreachable | None = None
 
     def backends(self) -> Mapping[str, Backend]:
-        """As the port says. Raises Unreachable for an InferenceService that a rollout cannot work with, too."""
+        """As the port says. Raises Unsupported for an InferenceService that a rollout cannot work with."""
         service = self._service()
         if self._wrong is not None:
-            raise Unreachable(self._wrong)
+            raise type(self._wrong)(str(self._wrong))  # a new one: an old one would carry its first traceback along
         selector = f"{LABEL_SERVICE}={self._name}"
         deployments = {
             one.metadata.name: one
@@ -93,11 +96,12 @@ class KServeServing:
         try:
             first, *rest = (placed(ref, self._root) for ref in (stable, *others))
         except ValueError as error:
-            self._wrong = f"InferenceService {self._space}/{self._name}: {error}"
-            raise Unreachable(self._wrong) from None
-        self._wrong = self._foreign(service, (first, *rest))
-        if self._wrong is not None:
-            raise Conflict(self._wrong)
+            self._wrong = Unreachable(f"InferenceService {self._space}/{self._name}: {error}")
+            raise self._wrong from None
+        foreign = self._foreign(service, (first, *rest))
+        self._wrong = Unreachable(foreign) if foreign is not None else None
+        if foreign is not None:
+            raise Conflict(foreign)
         wanted = desired(service, first, rest, percents(service) if self._driver == "kserve" else None)
         if not covers(service["spec"], wanted["spec"]) or len(present(service)) != 1 + len(rest):
             service = self._api.replace(self._path, wanted)
@@ -108,9 +112,9 @@ class KServeServing:
         found = self._api.get(self._path)
         if found is None:
             raise Unreachable(f"there is no InferenceService {self._space}/{self._name}; apply it")
-        wrong = problems(found, own_routes=self._own_routes, driver=self._driver)
+        wrong = problems(found, kserve=self._kserve.installation(), driver=self._driver)
         if wrong:
-            raise Unreachable(f"InferenceService {self._space}/{self._name}: {'; '.join(wrong)}")
+            raise Unsupported(f"InferenceService {self._space}/{self._name}: {'; '.join(wrong)}")
         return found
 
     def _foreign(self, service: Document, wanted: tuple[Placed, ...]) -> str | None:
@@ -127,8 +131,10 @@ class KServeServing:
     def _heed_answer(self, service: Document, count: int) -> None:
         """A KServe that does not know the field drops it without a word."""
         if len(present(service)) != count:
-            self._wrong = f"this cluster's KServe drops spec.canary of {self._path}; KServe 0.20 or later is needed"
-            raise Unreachable(self._wrong)
+            self._wrong = Unsupported(
+                f"this cluster's KServe drops spec.canary of {self._path}; KServe {CANARIES_SINCE} or later is needed"
+            )
+            raise self._wrong
 
     def _asked(self, place: Placed, seen: Backend) -> Backend:
         """With the answers to the example, asked once for as long as the backend stays Ready."""

@@ -8,7 +8,7 @@ from typing import Literal
 from kanarya_contracts.names import ANNOTATION_REQUEST
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request, VersionRef
 from kanarya_rollout.observation import Backend, Kind, RegisteredVersion, Series
-from kanarya_rollout.ports import Conflict, Unreachable
+from kanarya_rollout.ports import Conflict, Unreachable, Unsupported
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """When a FakeClock begins."""
@@ -196,6 +196,8 @@ class FakeServing:
         self.behaviour: dict[str, Behaviour] = {}
         """By version; `ready` where nothing is said."""
         self.reachable = True
+        self.refuses: str | None = None
+        """Why a set-up like this cannot work, if it cannot."""
         self.started: list[VersionRef] = []
         """Every start, in order."""
         self._looked: set[str] = set()
@@ -203,16 +205,14 @@ class FakeServing:
 
     def backends(self) -> Mapping[str, Backend]:
         """As the port says."""
-        if not self.reachable:
-            raise Unreachable("the cluster at https://cluster.test does not answer")
+        self._check()
         found = {version: self._backend(version) for version in self._wanted}
         self._looked |= self.processes.keys()
         return found
 
     def ensure(self, stable: VersionRef | None, others: Collection[VersionRef] = ()) -> None:
         """As the port says."""
-        if not self.reachable:
-            raise Unreachable("the cluster at https://cluster.test does not answer")
+        self._check()
         wanted = {ref.version: ref for ref in (stable, *others) if ref is not None}
         if wanted.keys() != self._wanted.keys() or any(version not in self.processes for version in self._runnable(wanted)):
             self._fuse.around(lambda: self._change(wanted))
@@ -225,6 +225,12 @@ class FakeServing:
         """The process ends; `ensure` starts another."""
         del self.processes[version]
         self._looked.discard(version)
+
+    def _check(self) -> None:
+        if not self.reachable:
+            raise Unreachable("the cluster at https://cluster.test does not answer")
+        if self.refuses is not None:
+            raise Unsupported(self.refuses)
 
     def _change(self, wanted: dict[str, VersionRef]) -> None:
         for version in self.processes.keys() - wanted.keys():
