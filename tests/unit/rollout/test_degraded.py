@@ -193,7 +193,7 @@ def test_what_is_counted_while_the_champion_has_no_server_is_evidence_of_nothing
     world.run(ticks=2)
     assert world.status.evidence == seen
     world.quality["2"] = Quality()
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
 
 
 def test_a_window_that_only_partly_had_a_champion_is_left_out():

@@ -95,7 +95,7 @@ def undone(kill_at: int | None, *, delay: int) -> tuple[Simulation, int]:
     world = Simulation(a_rollout(steps=STEPS, metrics=GATES, rollbackWindow="10m"))
     world.serve_first()
     world.challenge("2")
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     world.run(ticks=3)
     world.traffic.delay = delay
     world.fuse.moments, world.fuse.at = 0, kill_at

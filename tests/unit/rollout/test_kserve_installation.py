@@ -8,7 +8,7 @@ import pytest
 from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.inferenceservice import problems
 from kanarya_rollout.ports.installation import Installation, KServe, Version, told
-from kanarya_rollout.testing import Simulation
+from kanarya_rollout.testing import Simulation, promoted
 
 LOG = "kanarya.controller"
 ROUTED = {"metadata": {"name": "iris"}, "spec": {"predictor": {"model": {"modelFormat": {"name": "kanarya"}}}}}
@@ -134,4 +134,4 @@ def test_a_target_that_cannot_work_has_a_reason_of_its_own_and_moves_nothing():
     assert (condition.reason, condition.message) == ("TargetUnsupported", world.serving.refuses)
     assert (world.status.canary_weight, world.traffic.now) == (10, {"1": 90, "2": 10})
     world.serving.refuses = None
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)

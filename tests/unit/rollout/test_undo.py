@@ -5,15 +5,15 @@ import json
 import pytest
 
 from kanarya_contracts.names import TAG_VERDICT, Verb
-from kanarya_rollout.testing import Simulation, a_rollout
+from kanarya_rollout.testing import Simulation, a_rollout, promoted
 
 
-def promoted(window: str = "60s", **spec) -> Simulation:
+def just_promoted(window: str = "60s", **spec) -> Simulation:
     """Version 2 was promoted over version 1, a moment ago."""
     world = Simulation(a_rollout(rollbackWindow=window, **spec))
     world.serve_first()
     world.challenge("2")
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     return world
 
 
@@ -22,7 +22,7 @@ def refusals(decision) -> list[str]:
 
 
 def test_the_former_champion_stays_warm_without_traffic_and_leaves_when_the_window_is_over():
-    world = promoted("60s")
+    world = just_promoted("60s")
     world.run(ticks=58, requests=10)
     assert set(world.serving.processes) == {"1", "2"}
     assert (world.status.warm.version, world.traffic.now) == ("1", {"1": 0, "2": 100})
@@ -33,7 +33,7 @@ def test_the_former_champion_stays_warm_without_traffic_and_leaves_when_the_wind
 
 
 def test_within_the_window_nothing_is_written_while_nothing_happens():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.run(ticks=5)
     written = len(world.store.history)
     world.run(ticks=100, requests=10)
@@ -41,14 +41,14 @@ def test_within_the_window_nothing_is_written_while_nothing_happens():
 
 
 def test_without_a_window_the_former_champion_leaves_when_the_gateway_has_let_go_of_it():
-    world = promoted("0s")
+    world = just_promoted("0s")
     assert (world.status.warm, world.status.retiring.version) == (None, "1")
     world.run(ticks=4)
     assert set(world.serving.processes) == {"2"}
 
 
 def test_a_window_that_is_edited_counts_from_the_promotion():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.run(ticks=10)
     world.store.put(a_rollout(rollbackWindow="5s"))
     world.run(ticks=2)
@@ -56,7 +56,7 @@ def test_a_window_that_is_edited_counts_from_the_promotion():
 
 
 def test_an_undo_gives_the_former_champion_everything_at_once_and_then_moves_the_alias():
-    world = promoted()
+    world = just_promoted()
     started = len(world.serving.started)
     world.ask(Verb.UNDO)
     world.tick()
@@ -70,7 +70,7 @@ def test_an_undo_gives_the_former_champion_everything_at_once_and_then_moves_the
 
 
 def test_an_undone_version_is_rolled_back_with_who_asked_and_not_tried_again_until_a_person_says_so():
-    world = promoted()
+    world = just_promoted()
     world.ask(Verb.UNDO)
     world.run(ticks=30, requests=100)
     condition = world.status.condition("RolledBack")
@@ -80,12 +80,12 @@ def test_an_undone_version_is_rolled_back_with_who_asked_and_not_tried_again_unt
     verdict = json.loads(world.registry.versions["2"].tags[TAG_VERDICT])
     assert (verdict["verdict"], verdict["reason"]) == ("RolledBack", "UndoneByRequest")
     world.ask(Verb.RETRY)
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     assert world.registry.aliases["champion"] == "2"
 
 
 def test_the_alias_waits_until_the_gateway_has_the_former_champion():
-    world = promoted()
+    world = just_promoted()
     world.traffic.delay = 5
     world.ask(Verb.UNDO)
     world.tick()
@@ -97,7 +97,7 @@ def test_the_alias_waits_until_the_gateway_has_the_former_champion():
 
 
 def test_an_undo_does_not_wait_for_a_registry_that_is_away():
-    world = promoted()
+    world = just_promoted()
     world.registry.reachable = False
     world.run(ticks=2)
     world.ask(Verb.UNDO)
@@ -111,7 +111,7 @@ def test_an_undo_does_not_wait_for_a_registry_that_is_away():
 
 
 def test_an_undo_that_the_gateway_cannot_be_told_of_is_done_when_it_can():
-    world = promoted()
+    world = just_promoted()
     world.traffic.reachable = False
     world.ask(Verb.UNDO)
     world.run(ticks=5)
@@ -122,7 +122,7 @@ def test_an_undo_that_the_gateway_cannot_be_told_of_is_done_when_it_can():
 
 
 def test_an_undo_takes_back_a_route_that_someone_else_wrote():
-    world = promoted()
+    world = just_promoted()
     world.traffic.foreign = True
     world.ask(Verb.UNDO)
     world.run(ticks=4)
@@ -130,7 +130,7 @@ def test_an_undo_takes_back_a_route_that_someone_else_wrote():
 
 
 def test_a_third_version_that_somebody_calls_champion_while_it_is_undone_has_the_last_word():
-    world = promoted()
+    world = just_promoted()
     world.registry.register("3")
     world.traffic.delay = 3
     world.ask(Verb.UNDO)
@@ -141,7 +141,7 @@ def test_a_third_version_that_somebody_calls_champion_while_it_is_undone_has_the
 
 
 def test_a_new_challenger_ends_the_window_and_the_former_champion_leaves_before_it_starts():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.run(ticks=5)
     world.challenge("3")
     events = world.tick().events
@@ -154,15 +154,15 @@ def test_a_new_challenger_ends_the_window_and_the_former_champion_leaves_before_
 
 
 def test_the_former_champion_as_the_next_challenger_has_a_rollout_like_any_other():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.registry.aliases["challenger"] = "1"
     world.until(lambda status: status.candidate.version == "1" and status.canary_weight == 10, requests=50)
-    world.until(lambda status: status.is_true("Promoted"), requests=200)
+    world.until(promoted, requests=200)
     assert world.status.warm.version == "2"
 
 
 def test_the_alias_moved_back_by_hand_within_the_window_finds_a_warm_server():
-    world = promoted()
+    world = just_promoted()
     started = len(world.serving.started)
     world.registry.aliases["champion"] = "1"
     world.run(ticks=2)
@@ -172,14 +172,14 @@ def test_the_alias_moved_back_by_hand_within_the_window_finds_a_warm_server():
 
 
 def test_the_alias_moved_to_a_third_version_within_the_window_ends_it():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.registry.register("3", alias="champion")
     world.until(lambda status: status.stable.version == "3" and status.retiring is None)
     assert (world.status.warm, set(world.serving.processes)) == (None, {"3"})
 
 
 def test_a_champion_whose_server_dies_in_the_window_is_not_undone_but_the_way_back_is_named():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.serving.behaviour["2"] = "failed"
     world.serving.crash("2")
     world.run(ticks=10)
@@ -193,7 +193,7 @@ def test_a_champion_whose_server_dies_in_the_window_is_not_undone_but_the_way_ba
 
 
 def test_a_warm_server_that_ends_is_started_again():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.serving.crash("1")
     world.run(ticks=3)
     assert "1" in world.serving.processes
@@ -212,7 +212,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("happens", "passes", "why"), REFUSALS)
 def test_an_undo_that_cannot_be_is_answered_with_why_and_what_to_do_instead(happens, passes: int, why: str):
-    world = promoted()
+    world = just_promoted()
     world.run(ticks=4)
     world.traffic.delay = 9
     happens(world)
@@ -226,7 +226,7 @@ def test_an_undo_that_cannot_be_is_answered_with_why_and_what_to_do_instead(happ
 
 
 def test_a_warm_version_that_is_deleted_in_the_registry_leaves():
-    world = promoted("10m")
+    world = just_promoted("10m")
     world.run(ticks=3)
     world.registry.delete("1")
     world.run(ticks=4)
@@ -234,7 +234,7 @@ def test_a_warm_version_that_is_deleted_in_the_registry_leaves():
 
 
 def test_a_clock_that_is_set_back_does_not_keep_the_window_open():
-    world = promoted("60s")
+    world = just_promoted("60s")
     world.clock.advance(-86400)
     world.run(ticks=66)
     assert set(world.serving.processes) == {"2"}
