@@ -23,13 +23,23 @@ from kanarya_rollout.ports.gateway import GatewayTraffic
 from kanarya_rollout.ports.installation import KServe
 from kanarya_rollout.ports.kserve import KServeServing
 from kanarya_rollout.ports.kubernetes import KubernetesStore
-from kanarya_rollout.testing import FakeClock, FakeMetrics, FakeRegistry, FakeServing, Fuse, Process, a_rollout, digest
+from kanarya_rollout.testing import (
+    FakeClock,
+    FakeMetrics,
+    FakeRegistry,
+    FakeServing,
+    Fuse,
+    Process,
+    a_rollout,
+    digest,
+    promoted,
+)
 
 GATEWAY = {"name": "public", "namespace": "gateways"}
 
 
-def manifests():
-    rollout = a_rollout(traffic={"gatewayRef": GATEWAY, "hostnames": ["iris.example.com"]})
+def manifests(**spec):
+    rollout = a_rollout(traffic={"gatewayRef": GATEWAY, "hostnames": ["iris.example.com"]}, **spec)
     document = rollout.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"status"})
     document["metadata"] = {"name": "iris"}
     service = {
@@ -44,11 +54,11 @@ def manifests():
 class World:
     """A namespace with both manifests; requests follow the HTTPRoute."""
 
-    def __init__(self, server, stand_in):
+    def __init__(self, server, stand_in, **spec):
         self.server, self.space = server, server.namespace()
         self.cluster = stand_in.StandIn(server, self.space)
         self.name = f"{self.space}/iris"
-        rollout, service = manifests()
+        rollout, service = manifests(**spec)
         self.path = f"/apis/kanarya.dev/v1alpha1/namespaces/{self.space}/modelrollouts/iris"
         server.apply(self.cluster.service, service, manager="kubectl")
         server.apply(self.path, rollout, manager="kubectl")
@@ -139,7 +149,7 @@ def test_a_good_candidate_takes_the_traffic_step_by_step_and_keeps_its_pods(worl
     world.registry.register("8", alias=ALIAS_CANDIDATE)
     world.until(lambda status: status.canary_weight == 10)
     pods = dict(world.cluster.pods)
-    world.until(lambda status: status.is_true(ConditionType.PROMOTED) and status.retiring is None, requests=600)
+    world.until(lambda status: promoted(status) and status.retiring is None, requests=600)
     world.tick()
     world.cluster.turn()
     assert world.history == [
@@ -153,6 +163,57 @@ def test_a_good_candidate_takes_the_traffic_step_by_step_and_keeps_its_pods(worl
     assert world.cluster.pods == {"iris-v8-predictor": pods["iris-v8-predictor"]}
     reasons = {one["reason"] for one in world.server.get(f"/api/v1/namespaces/{world.space}/events")["items"]}
     assert {"Verifying", "ShiftingTraffic", "Promoting"} <= reasons
+
+
+def test_a_former_champion_stays_warm_and_an_undo_goes_back_to_it_without_restarting_a_pod(server, stand_in):
+    world = World(server, stand_in, rollbackWindow="10m")
+    world.serve("7")
+    world.registry.register("8", alias=ALIAS_CANDIDATE)
+    world.until(lambda status: status.canary_weight == 50, requests=600)
+    pods = dict(world.cluster.pods)
+    world.until(lambda status: status.warm is not None, requests=600)
+    for _ in range(5):
+        world.tick()
+    assert (world.cluster.pods, world.weights) == (pods, {"7": 0, "8": 100})
+    spec = server.get(world.cluster.service)["spec"]
+    assert [spec["predictor"]["name"], *(one["predictor"]["name"] for one in spec["canary"])] == ["v8", "v7"]
+    assert stand_in.replicas(server.get(world.cluster.service)) == {"iris-v8-predictor": 2, "iris-v7-predictor": 2}
+    world.store.request(world.name, Request(id="1", verb=Verb.UNDO, by="ada"))
+    world.tick()
+    assert world.weights == {"7": 100, "8": 0}
+    world.until(lambda status: not status.is_true(ConditionType.PROGRESSING) and status.retiring is None)
+    world.cluster.turn()
+    assert world.cluster.pods == {"iris-v7-predictor": pods["iris-v7-predictor"]}
+    assert world.registry.aliases[ALIAS_STABLE] == "7"
+    assert world.status.condition(ConditionType.ROLLED_BACK).reason == "UndoneByRequest"
+
+
+def test_the_end_of_the_window_restarts_no_pod_of_the_promoted_version(server, stand_in):
+    world = World(server, stand_in, rollbackWindow="20s")
+    world.serve("7")
+    world.registry.register("8", alias=ALIAS_CANDIDATE)
+    world.until(lambda status: status.warm is not None, requests=600)
+    pods = dict(world.cluster.pods)
+    world.until(lambda status: status.warm is None and status.retiring is None)
+    world.cluster.turn()
+    assert world.cluster.pods == {"iris-v8-predictor": pods["iris-v8-predictor"]}
+
+
+def test_a_kserve_that_cannot_do_it_is_named_in_the_condition(server, stand_in):
+    world = World(server, stand_in)
+    image = {"image": "docker.io/kserve/storage-initializer:v0.19.1"}
+    config = {"storageInitializer": json.dumps(image), "deploy": json.dumps({"defaultDeploymentMode": "Serverless"})}
+    server.apply(
+        f"/api/v1/namespaces/{world.space}/configmaps/inferenceservice-config",
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "inferenceservice-config"}, "data": config},
+    )
+    world.registry.register("7", alias=ALIAS_STABLE)
+    world.tick()
+    degraded = world.status.condition(ConditionType.DEGRADED)
+    assert (degraded.status, degraded.reason) == ("True", "TargetUnsupported")
+    assert "KServe 0.19 has no spec.canary" in degraded.message
+    assert "its deployment mode is Serverless, KServe's default here" in degraded.message
+    assert world.status.stable is None
 
 
 def test_a_candidate_that_fails_gets_nothing_in_the_pass_that_refuses_it(world):
@@ -172,11 +233,11 @@ def test_a_fresh_controller_goes_on_from_what_stands_in_the_api_server(world):
     world.serve("7")
     world.registry.register("8", alias=ALIAS_CANDIDATE)
 
-    def promoted(status):
+    def over(status):
         world.fresh()
-        return status.is_true(ConditionType.PROMOTED) and status.retiring is None
+        return promoted(status) and status.retiring is None
 
-    world.until(promoted, requests=600)
+    world.until(over, requests=600)
     assert world.weights == {"8": 100}
 
 
@@ -225,7 +286,14 @@ def test_a_champion_without_pods_holds_everything_and_says_so(world):
         world.controller.reconcile(world.name)
     degraded = world.status.condition(ConditionType.DEGRADED)
     assert (degraded.status, degraded.reason) == ("True", "ChampionNotReady")
+    assert "version 8, which then gets every request" in degraded.message
     assert world.status.canary_weight == 10
+    seen = world.status.evidence
+    for _ in range(5):
+        world._send("8", 500)
+        world.clock.advance(1.0)
+        world.controller.reconcile(world.name)
+    assert world.status.evidence == seen
 
 
 # --- the process -----------------------------------------------------------------------------------------------------------
