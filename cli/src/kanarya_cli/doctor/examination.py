@@ -1,12 +1,14 @@
 """Every check over what was seen, in the order in which one thing leans on another. Pure. Called by `commands.doctor`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from kanarya_cli.doctor import controller, gateways, kinds, kserve, platform, rollouts
 from kanarya_cli.doctor.finding import Finding, State, unknown
 from kanarya_cli.doctor.seen import Seen
 from kanarya_cli.doctor.workloads import Workload, address, workload
 from kanarya_contracts.rollout import ModelRollout
+from kanarya_rollout.ports.installation import told
 from kanarya_rollout.settings import Settings
 
 
@@ -66,6 +68,9 @@ def _counters(seen: Seen, one: Workload, settings: Settings) -> Iterator[Finding
 
 def _target(seen: Seen, found: ModelRollout) -> Iterator[Finding]:
     space = found.metadata.namespace
-    told = [one.kserve_own_routes for one in seen.settings.values() if controller.looks_after(one, space)]
-    own_routes = all(told) if told else kserve.makes_routes(seen.kserve_settings)
-    yield from rollouts.target(found, seen.targets[f"{space}/{found.spec.target_ref.name}"], own_routes=own_routes)
+    installed = told(seen.kserve_settings.document or {})
+    words = [one.kserve_own_routes for one in seen.settings.values() if controller.looks_after(one, space)]
+    believed = [word for word in words if word is not None]
+    if believed:
+        installed = replace(installed, own_routes=all(believed))
+    yield from rollouts.target(found, seen.targets[f"{space}/{found.spec.target_ref.name}"], kserve=installed)

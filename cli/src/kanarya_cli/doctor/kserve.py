@@ -28,12 +28,6 @@ def namespace(managers: Listing) -> str:
     return str(managers.items[0]["metadata"]["namespace"]) if managers.items else NAMESPACE
 
 
-def makes_routes(settings: Answer) -> bool:
-    """Whether it makes routes for InferenceServices; what it does when it is not told."""
-    ingress = _section(settings, "ingress")
-    return isinstance(ingress, str) or not ingress.get("disableIngressCreation", False)
-
-
 def running(managers: Listing) -> Iterator[Finding]:
     """Whether there is one, and of which version."""
     if not managers.items:
@@ -70,8 +64,8 @@ def mode(settings: Answer) -> Finding:
     return fine(subject, f"{said} by default: each InferenceService must say serving.kserve.io/deploymentMode: Standard itself")
 
 
-def routes(settings: Answer, controllers: Iterable[tuple[Workload, bool]]) -> Iterator[Finding]:
-    """Whether KServe makes routes beside ours, and each controller (with its `kserve_own_routes`) knows."""
+def routes(settings: Answer, controllers: Iterable[tuple[Workload, bool | None]]) -> Iterator[Finding]:
+    """Whether KServe makes routes beside ours, and each controller knows: it reads that, unless its `kserve_own_routes` is set."""
     subject = "KServe's routes"
     ingress = _section(settings, "ingress")
     if isinstance(ingress, str):
@@ -80,11 +74,13 @@ def routes(settings: Answer, controllers: Iterable[tuple[Workload, bool]]) -> It
     makes = not ingress.get("disableIngressCreation", False)
     how = f"disableIngressCreation is {str(not makes).lower()}"
     for controller, believes in controllers:
-        if makes and not believes:
+        if believes is None:
+            yield fine(subject, f"{how}, which controller {controller} reads for itself")
+        elif makes and not believes:
             yield wrong(
                 subject,
                 f"{how}, but controller {controller} is told that KServe makes none, so it lets two routes answer for one host",
-                "set kserve.ownRoutes to true in chart rollout, or disableIngressCreation to true in KServe's",
+                "take KANARYA_ROLLOUT_KSERVE_OWN_ROUTES out of its environment, or set disableIngressCreation to true",
             )
         elif believes and not makes:
             yield fine(

@@ -10,6 +10,7 @@ from kanarya_cli.doctor.workloads import Workload
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.ports.inferenceservice import problems
+from kanarya_rollout.ports.installation import Installation
 from kanarya_rollout.settings import Settings
 
 
@@ -34,8 +35,8 @@ def rollout(name: str, found: ModelRollout | str, controllers: Mapping[Workload,
     return fine(subject, f"{view.headline(found)}{split and f'; {split}'}")
 
 
-def target(found: ModelRollout, answer: Answer, *, own_routes: bool) -> Iterator[Finding]:
-    """Whether its InferenceService can be rolled out. `own_routes`: whether this KServe makes routes."""
+def target(found: ModelRollout, answer: Answer, *, kserve: Installation) -> Iterator[Finding]:
+    """Whether its InferenceService can be rolled out in this cluster."""
     space, name = found.metadata.namespace, found.spec.target_ref.name
     subject = f"InferenceService {space}/{name}"
     if answer.denied or answer.failed:
@@ -44,7 +45,7 @@ def target(found: ModelRollout, answer: Answer, *, own_routes: bool) -> Iterator
     if answer.document is None:
         yield wrong(subject, "is not there", f"apply it; ModelRollout {space}/{found.metadata.name} is about it")
         return
-    faults = problems(answer.document, own_routes=own_routes, driver=found.spec.traffic.driver)
+    faults = problems(answer.document, kserve=kserve, driver=found.spec.traffic.driver)
     for fault in faults:
         message, _, advice = fault.partition("; ")
         yield wrong(subject, message, advice or f"kubectl -n {space} edit inferenceservice {name}")
