@@ -65,7 +65,7 @@ def mode(settings: Answer) -> Finding:
 
 
 def routes(settings: Answer, controllers: Iterable[tuple[Workload, bool | None]]) -> Iterator[Finding]:
-    """Whether KServe makes routes beside ours, and each controller knows: it reads that, unless its `kserve_own_routes` is set."""
+    """Whether KServe makes routes beside ours, and each controller knows: it reads that unless `kserve_own_routes` is set."""
     subject = "KServe's routes"
     ingress = _section(settings, "ingress")
     if isinstance(ingress, str):
