@@ -288,3 +288,12 @@ def test_steps_that_are_taken_away_in_mid_rollout_are_behind_it():
     world.until(lambda status: status.is_true("Paused"), requests=200)
     world.store.put(a_rollout(steps=[{"setWeight": 10}]))
     world.until(promoted, requests=200)
+
+
+def test_conditions_speak_of_the_spec_that_was_last_looked_at_so_that_kubectl_waits_for_them():
+    world = Simulation()
+    world.serve_first()
+    world.run(ticks=2)
+    world.store.put(a_rollout(steps=[{"setWeight": 20}]))
+    world.tick()
+    assert {one.observed_generation for one in world.status.conditions} == {2}

@@ -26,6 +26,13 @@ def with_condition(
     return status.model_copy(update={"conditions": conditions})
 
 
+def looked_at(status: ModelRolloutStatus, generation: int) -> ModelRolloutStatus:
+    """The status of a pass over this generation of the spec: what it does not change holds of it too. `kubectl wait` passes over
+    a condition that speaks of an older one."""
+    conditions = tuple(one.model_copy(update={"observed_generation": generation}) for one in status.conditions)
+    return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
+
+
 def degraded(status: ModelRolloutStatus, reason: Reason, message: str, now: datetime) -> ModelRolloutStatus:
     """The status as it was, but Degraded: for what `act` could not carry out."""
     return with_condition(status, ConditionType.DEGRADED, True, reason, message, now)

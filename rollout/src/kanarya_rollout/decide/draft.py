@@ -5,7 +5,7 @@ from datetime import datetime
 
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutSpec, ModelRolloutStatus, VersionRef
-from kanarya_rollout.decide.conditions import with_condition
+from kanarya_rollout.decide.conditions import looked_at, with_condition
 from kanarya_rollout.decide.decision import AliasMove, Event
 from kanarya_rollout.observation import Backend, Observation, RegistryView, Unread
 
@@ -21,7 +21,7 @@ class Draft:
         self.spec: ModelRolloutSpec = rollout.spec
         self.seen = seen
         self.before: ModelRolloutStatus = rollout.status
-        self.status = rollout.status.model_copy(update={"observed_generation": rollout.metadata.generation})
+        self.status = looked_at(rollout.status, rollout.metadata.generation)
         self.events: list[Event] = []
         self.alias: AliasMove | None = None
         self.take_route_back = False
