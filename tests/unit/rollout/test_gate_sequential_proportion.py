@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanarya_contracts.testing import gate as a_spec
 from kanarya_rollout.gates.gate import Window
-from kanarya_rollout.gates.sequential_proportion import SequentialProportion, _increments, _sides, projection
+from kanarya_rollout.gates.proportions import alternative, increments
+from kanarya_rollout.gates.sequential_proportion import Law, SequentialProportion
 
 TOLERATE, REFUSE = "0.00", "-0.02"
 
@@ -18,9 +20,14 @@ TOLERATE, REFUSE = "0.00", "-0.02"
 def gate(
     *, tolerate: str = TOLERATE, refuse: str = REFUSE, alpha: float = 0.005, beta: float = 0.05, saved=None
 ) -> SequentialProportion:
-    return SequentialProportion.opened(
-        "accuracy", tolerate=Decimal(tolerate), refuse=Decimal(refuse), alpha=alpha, beta=beta, saved=saved
-    )
+    margin = {"tolerate": tolerate, "refuse": refuse}
+    spec = a_spec("accuracy", "sequential-proportion", margin=margin, beta=f"{beta:.9f}")
+    return SequentialProportion.opened(spec, alpha, saved)
+
+
+def sides(tolerate: str = TOLERATE, refuse: str = REFUSE):
+    law = Law.of(Decimal(tolerate), Decimal(refuse), 0.01, 0.05)
+    return law.against, law.favour
 
 
 def labels(n_c: int, wrong_c: int, n_s: int, wrong_s: int) -> Window:
@@ -61,7 +68,7 @@ def run(p_c: float, p_s: float, chance: np.random.Generator, *, looks: int, size
 def test_the_expectation_of_every_e_value_is_at_most_one_on_all_of_the_null(
     n_c: int, n_s: int, expected: float, which: int, p_s: float, beyond: float, margins: tuple[str, str]
 ):
-    side = _sides(float(margins[0]), float(margins[1]))[which]
+    side = sides(*margins)[which]
     p_c = p_s + side.boundary + (beyond if which == 0 else -beyond)
     if not 0 <= p_c <= 1:
         p_c = min(max(p_c, 0.0), 1.0)
@@ -75,23 +82,47 @@ def test_the_expectation_of_every_e_value_is_at_most_one_on_all_of_the_null(
                 math.comb(n_c, wrong_c) * (1 - p_c) ** wrong_c * p_c ** (n_c - wrong_c)
                 * math.comb(n_s, wrong_s) * (1 - p_s) ** wrong_s * p_s ** (n_s - wrong_s)
             )  # fmt: skip
-            total += chance * np.exp(list(_increments(side, expected, labels(n_c, wrong_c, n_s, wrong_s))))
+            total += chance * np.exp(list(increments(side, expected, labels(n_c, wrong_c, n_s, wrong_s))))
     assert (total <= 1 + 1e-9).all()
 
 
 @settings(max_examples=25)
-@given(st.integers(1, 1000), st.floats(0.005, 0.995), st.integers(1, 100_000), st.floats(0.005, 0.995), st.floats(-0.9, 0.9))
-def test_the_projection_is_the_nearest_point_of_the_boundary(n_c: int, a_c: float, n_s: int, a_s: float, boundary: float):
+@given(
+    st.integers(1, 1000), st.integers(1, 100_000), st.floats(0.005, 0.995), st.floats(-0.99, 0.99), st.floats(-0.99, 0.99)
+)  # fmt: skip
+def test_the_null_that_an_alternative_is_compared_with_is_the_nearest_one(n_c, n_s, base, boundary, gap):
+    q_c, q_s, t = alternative(boundary, base, gap, labels(n_c, 0, n_s, 0))
+    a_c, a_s = q_c + t * q_c * (1 - q_c) / n_c, q_s - t * q_s * (1 - q_s) / n_s
+
     def distance(q: float) -> float:
         def kl(a: float, b: float) -> float:
             return a * math.log(a / b) + (1 - a) * math.log((1 - a) / (1 - b))
 
         return n_c * kl(a_c, q + boundary) + n_s * kl(a_s, q)
 
-    found = projection(n_c, a_c, n_s, a_s, boundary)
+    assert 0 < min(a_c, a_s) <= max(a_c, a_s) < 1
+    assert (a_c - a_s - boundary) * gap >= 0
     low, high = max(0.0, -boundary), min(1.0, 1 - boundary)
     others = [low + (high - low) * (step + 0.5) / 50 for step in range(50)]
-    assert distance(found) <= min(map(distance, others)) + 1e-9 * (n_c + n_s)
+    assert distance(q_s) <= min(map(distance, others)) + 1e-9 * (n_c + n_s)
+
+
+@settings(max_examples=25)
+@given(window().filter(lambda one: one.candidate_n and one.stable_n), st.floats(0.005, 0.995), st.sampled_from([0, 1]))
+def test_an_increment_is_the_logarithm_of_a_likelihood_ratio(seen: Window, base: float, which: int):
+    side = sides()[which]
+    difference = side.differences[3]
+    gap = min(max(base + difference, 0.005), 0.995) - base - side.boundary
+    q_c, q_s, t = alternative(side.boundary, base, gap, seen)
+    a_c, a_s = q_c + t * q_c * (1 - q_c) / seen.candidate_n, q_s - t * q_s * (1 - q_s) / seen.stable_n
+    by_hand = (
+        (seen.candidate_n - seen.candidate_bad) * math.log(a_c / q_c)
+        + seen.candidate_bad * math.log((1 - a_c) / (1 - q_c))
+        + (seen.stable_n - seen.stable_bad) * math.log(a_s / q_s)
+        + seen.stable_bad * math.log((1 - a_s) / (1 - q_s))
+    )
+    inside = gap >= 0 if side.above else gap <= 0
+    assert list(increments(side, base, seen))[3] == pytest.approx(0.0 if inside else by_hand, rel=1e-9, abs=1e-9)
 
 
 def test_a_candidate_that_is_exactly_tolerable_is_refused_with_at_most_the_chance_alpha():
@@ -186,7 +217,7 @@ def test_the_part_of_a_window_without_the_other_version_can_come_in_pieces(first
 
 
 def test_the_margins_alternatives_lie_outside_their_null():
-    against, favour = _sides(0.0, -0.02)
+    against, favour = sides()
     assert all(difference < against.boundary for difference in against.differences)
     assert all(difference > favour.boundary for difference in favour.differences)
-    assert list(_increments(against, 0.005, labels(1, 1, 1, 0)))[-1] == pytest.approx(0.0)  # nothing is below no accuracy
+    assert list(increments(against, 0.005, labels(1, 1, 1, 0)))[-1] == pytest.approx(0.0)  # nothing is below no accuracy

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanarya_contracts.testing import gate as a_spec
 from kanarya_rollout.gates.gate import Window
 from kanarya_rollout.gates.sequential_ratio import SequentialRatio
 
@@ -17,16 +18,8 @@ from kanarya_rollout.gates.sequential_ratio import SequentialRatio
 def gate(
     *, negligible: str | None = None, alpha: float = 0.01, beta: float = 0.05, saved=None, refuse: str = "2.0"
 ) -> SequentialRatio:
-    return SequentialRatio.opened(
-        "error-rate",
-        signal="errors",
-        tolerate=Decimal("1.2"),
-        refuse=Decimal(refuse),
-        negligible=None if negligible is None else Decimal(negligible),
-        alpha=alpha,
-        beta=beta,
-        saved=saved,
-    )
+    margin = {"tolerate": "1.2", "refuse": refuse, "negligible": negligible}
+    return SequentialRatio.opened(a_spec(margin=margin, beta=f"{beta:.9f}"), alpha, saved)
 
 
 @st.composite

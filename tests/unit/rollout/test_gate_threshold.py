@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kanarya_contracts.testing import gate as a_spec
 from kanarya_rollout.gates.gate import Window
 from kanarya_rollout.gates.threshold import Threshold
 
 
 def gate(condition: str = "> 0.05", *, min_samples: int = 100, signal="errors", saved=None) -> Threshold:
-    return Threshold.opened("ceiling", signal=signal, condition=condition, min_samples=min_samples, saved=saved)
+    spec = a_spec("ceiling", "threshold", signal=signal, failure_condition=condition, min_samples=min_samples)
+    return Threshold.opened(spec, float(spec.alpha), saved)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,16 @@ class GateSpec(Strict):
             )
         return signal
 
+    @property
+    def refuses(self) -> bool:
+        """Whether it spends alpha on refusing the candidate."""
+        return self.test != "threshold"
+
+    def needed_margin(self) -> Margin:
+        """The margin of a test that has one."""
+        assert self.margin is not None  # noqa: S101 (validated)
+        return self.margin
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         wrong = self._threshold_problems() if self.test == "threshold" else self._margin_problems()

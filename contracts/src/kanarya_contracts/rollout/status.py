@@ -82,7 +82,7 @@ class Ledger(Strict):
     counters: dict[str, int] = Field(default_factory=dict)
     """Series → the raw count up to which it has been used."""
     gates: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
-    """Gate → its running sums, as decimal strings."""
+    """Gate → what it has counted: whole numbers as decimals, running sums as base64 of their doubles."""
     step_observations: dict[str, int] = Field(default_factory=dict)
     """Gate → candidate observations since the present step began."""
     slower_than: str | None = None

@@ -12,13 +12,16 @@ def with_condition(
     """The status with that condition; its time changes only when it turns."""
     old = status.condition(kind)
     value = "True" if on else "False"
+    seen = max(1, status.observed_generation)
+    if old and (old.status, old.reason, old.message, old.observed_generation) == (value, reason, message, seen):
+        return status
     new = Condition(
         type=kind,
         status="True" if on else "False",
         reason=reason,
         message=message,
         last_transition_time=old.last_transition_time if old and old.status == value else now,
-        observed_generation=max(1, status.observed_generation),
+        observed_generation=seen,
     )
     if old is None:
         return status.model_copy(update={"conditions": (*status.conditions, new)})

@@ -19,7 +19,10 @@ from datetime import datetime, timedelta
 from kanarya_contracts.metrics import DURATION_BUCKETS
 from kanarya_contracts.rollout import Signal
 from kanarya_rollout.gates import Window
-from kanarya_rollout.observation import Series
+from kanarya_rollout.observation import Kind, Series
+
+_Counted = tuple[Kind, float | None]
+"""What a series counts: its kind, and the bound of a duration."""
 
 _ENOUGH = 20
 """Successes of the stable version before its p95 means anything."""
@@ -41,22 +44,34 @@ def tracked(series: Iterable[Series], pair: Pair, bounds: frozenset[float]) -> t
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class Reading:
     """Series as read now, against what was used before."""
 
-    series: tuple[Series, ...]
-    counters: Mapping[str, int]
-    """Ledger.counters."""
-    pair: Pair
-    began: datetime | None
-    """When the rollout did."""
-    fresh_bounds: frozenset[float] = frozenset()
-    """Bounds that were not followed until now."""
+    def __init__(
+        self,
+        series: tuple[Series, ...],
+        counters: Mapping[str, int],
+        pair: Pair,
+        *,
+        began: datetime | None,
+        fresh_bounds: frozenset[float] = frozenset(),
+    ) -> None:
+        """`counters`: the ledger's. `began`: when the rollout did. `fresh_bounds`: not followed until now."""
+        self.pair = pair
+        self._began = began
+        self._before = counters
+        self._fresh_bounds = fresh_bounds
+        self._used = dict(counters)
+        self._new: dict[str, dict[str, dict[_Counted, int]]] = {pair.candidate: {}, pair.stable: {}}
+        """Version → process → what it counts → how many are new."""
+        for one in series:
+            key = one.key
+            self._new[one.version].setdefault(one.source, {})[one.kind, one.bound] = self._delta(one, counters.get(key))
+            self._used[key] = one.value
 
     def used(self) -> dict[str, int]:
         """The ledger after this reading. Series that were not read now keep their place."""
-        return {**self.counters, **{one.key: one.value for one in self.series}}
+        return self._used
 
     def window(self, signal: Signal, bound: float | None = None) -> Window:
         """New observations of both versions. `bound`: seconds beyond which an answer is slow; only for `slow`."""
@@ -71,32 +86,27 @@ class Reading:
     def _side(self, version: str, signal: Signal, bound: float | None) -> tuple[int, int]:
         """(n, bad) of one version; bad never exceeds n, however a scrape was torn."""
         n = bad = 0
-        by_source: dict[str, dict[tuple[str, float | None], int]] = defaultdict(dict)
-        for one in self.series:
-            if one.version == version:
-                by_source[one.source][one.kind, one.bound] = self._delta(one)
-        for counts in by_source.values():
+        for counts in self._new[version].values():
             if signal == "errors":
                 n += counts.get(("requests", None), 0)
                 bad += counts.get(("errors", None), 0)
             elif signal == "labels":
                 n += counts.get(("right", None), 0) + counts.get(("wrong", None), 0)
                 bad += counts.get(("wrong", None), 0)
-            elif ("faster", bound) in counts and bound is not None and bound not in self.fresh_bounds:
+            elif ("faster", bound) in counts and bound is not None and bound not in self._fresh_bounds:
                 n += counts.get(("faster", None), 0)
                 bad += counts.get(("faster", None), 0) - counts["faster", bound]
         return n, min(max(bad, 0), n)
 
-    def _delta(self, one: Series) -> int:
-        before = self.counters.get(one.key)
+    def _delta(self, one: Series, before: int | None) -> int:
         if before is None:
             before = 0 if self._all_new(one) else one.value
         return one.value if one.value < before else one.value - before
 
     def _all_new(self, one: Series) -> bool:
-        if any(key.startswith(f"{one.source}|") for key in self.counters) or one.version == self.pair.candidate:
+        if any(key.startswith(f"{one.source}|") for key in self._before) or one.version == self.pair.candidate:
             return True
-        return one.started is not None and self.began is not None and one.started >= self.began
+        return one.started is not None and self._began is not None and one.started >= self._began
 
 
 def p95_bound(series: Iterable[Series], version: str) -> timedelta | None:

@@ -15,7 +15,7 @@ from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
 from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
-from kanarya_rollout.gates import Window, open_gate, refusing
+from kanarya_rollout.gates import Gate, Window, open_gate, refusing
 from kanarya_rollout.observation import Unread
 
 
@@ -29,13 +29,13 @@ def begin(draft: Draft) -> None:
 
 def fold(draft: Draft) -> None:
     """Update evidence and ledger from the series that were read. Without them, or without weight, everything stays."""
+    gates = _opened(draft)
     fair = _is_split(draft) if draft.before.canary_weight else None
     reading = _read(draft) if fair is not None else None
     if reading is not None:
-        if fair and _counts(draft, reading):
-            _count(draft, reading)
-        draft.note(counters=reading.used())
-    judge(draft)
+        counted = _count(draft, reading, gates) if fair and _counts(draft, reading) else {}
+        draft.note(counters=reading.used(), **counted)
+    draft.change(evidence=tuple([_unpinned(draft, spec) or gate.judge() for spec, gate in gates]))
 
 
 def _is_split(draft: Draft) -> bool | None:
@@ -64,22 +64,15 @@ def _read(draft: Draft) -> Reading | None:
         return None
     pair = Pair(candidate=draft.candidate.version, stable=stable.version)
     fresh = _pin_slow(draft, pair)
-    return Reading(
-        series=tracked(series, pair, _bounds(draft)),
-        counters=draft.status.ledger.counters,
-        pair=pair,
-        began=draft.status.started_at,
-        fresh_bounds=fresh,
-    )
+    known = draft.status.ledger.counters
+    return Reading(tracked(series, pair, _bounds(draft)), known, pair, began=draft.status.started_at, fresh_bounds=fresh)
 
 
-def judge(draft: Draft) -> None:
-    """Let every gate speak on what it has."""
-    specs = draft.spec.analysis.metrics
-    saved, sharing = draft.status.ledger.gates, refusing(specs)
-    draft.change(
-        evidence=tuple(_unpinned(draft, spec) or open_gate(spec, sharing, saved.get(spec.name)).judge() for spec in specs)
-    )
+def _opened(draft: Draft) -> list[tuple[GateSpec, Gate]]:
+    """Every gate, with what it has seen until now."""
+    specs, saved = draft.spec.analysis.metrics, draft.status.ledger.gates
+    sharing = refusing(specs)
+    return [(spec, open_gate(spec, sharing, saved.get(spec.name))) for spec in specs]
 
 
 def verdict(draft: Draft, name: str) -> Verdict:
@@ -100,7 +93,7 @@ def bound_of(draft: Draft, spec: GateSpec) -> timedelta | None:
 
 def _pin_slow(draft: Draft, pair: Pair) -> frozenset[float]:
     """Fix what "slow" means in this rollout as soon as the stable version's p95 is known. Returns the bounds that are new."""
-    wanted = any(spec.counts() == "slow" and spec.slower_than is None for spec in draft.spec.analysis.metrics)
+    wanted = any(spec.slower_than is None and spec.counts() == "slow" for spec in draft.spec.analysis.metrics)
     if not wanted or draft.status.ledger.slower_than is not None or isinstance(draft.seen.series, Unread):
         return frozenset()
     bound = p95_bound(draft.seen.series, pair.stable)
@@ -127,17 +120,19 @@ def _counts(draft: Draft, reading: Reading) -> bool:
     return draft.now >= draft.status.ledger.first_traffic_at + draft.spec.analysis.initial_delay
 
 
-def _count(draft: Draft, reading: Reading) -> None:
-    specs = draft.spec.analysis.metrics
-    gates, sharing = dict(draft.status.ledger.gates), refusing(specs)
-    observed = dict(draft.status.ledger.step_observations)
-    for spec in specs:
-        bound = bound_of(draft, spec) if spec.counts() == "slow" else None
-        window = reading.window(spec.counts(), bound.total_seconds() if bound else None)
+def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec, Gate]]) -> dict[str, object]:
+    """Fold what is new into the gates, in place. Returns what the ledger is to keep of it."""
+    ledger = draft.status.ledger
+    saved, observed = dict(ledger.gates), dict(ledger.step_observations)
+    for index, (spec, gate) in enumerate(gates):
+        signal = spec.counts()
+        bound = bound_of(draft, spec) if signal == "slow" else None
+        window = reading.window(signal, bound.total_seconds() if bound else None)
         if window:
-            gates[spec.name] = open_gate(spec, sharing, gates.get(spec.name)).fold(window).saved()
+            folded = gate.fold(window)
+            gates[index], saved[spec.name] = (spec, folded), folded.saved()
             _observe(observed, spec, window)
-    draft.note(gates=gates, step_observations=observed)
+    return {"gates": saved, "step_observations": observed}
 
 
 def _observe(observed: dict[str, int], spec: GateSpec, window: Window) -> None:

@@ -1,18 +1,20 @@
 """What a gate is: a test together with what it has seen. Used by every gate and by `decide`.
 
 A gate is a value. `fold` returns another one that has seen one window more; nothing else changes it. `saved` is all that
-must be kept for a restart to go on exactly where it stopped: floats are written as `repr` writes them, so reading them
-back gives the same bits.
+must be kept for a restart to go on exactly where it stopped: sums are kept as the bytes they are, so reading them back gives
+the same bits.
 """
 
-from collections.abc import Mapping
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol, Self
 
 from kanarya_contracts.rollout import Evidence, Signal, Tally
 
 Saved = dict[str, list[str]]
-"""Running sums by name, as decimal strings: the form in which the ledger keeps them."""
+"""Counts by name, as decimal strings, and sums as `packed` writes them: the form in which the ledger keeps them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +58,10 @@ class Window:
         return cls(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
 
 
+NOTHING = Window()
+"""No observation of either version."""
+
+
 class Gate(Protocol):
     """A test and what it has seen."""
 
@@ -92,9 +98,14 @@ def words(signal: Signal) -> Words:
     return _WORDS[signal]
 
 
-def floats(saved: Mapping[str, list[str]], name: str) -> tuple[float, ...]:
-    """Running sums of that name."""
-    return tuple(map(float, saved[name]))
+def packed(sums: Iterable[float]) -> list[str]:
+    """Running sums for `Saved`: base64 of their doubles."""
+    return [b64encode(array("d", sums)).decode()]
+
+
+def unpacked(saved: list[str]) -> tuple[float, ...]:
+    """From `packed`."""
+    return tuple(array("d", b64decode(saved[0])))
 
 
 def progress(n: int, needs: int | None, observations: str) -> str:

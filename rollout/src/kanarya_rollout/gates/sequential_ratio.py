@@ -22,24 +22,68 @@ L1 or its rate below p0; under "neither", E_good and E_own are both e-processes 
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from kanarya_contracts.rollout import Evidence, Signal, Verdict
-from kanarya_rollout.gates.gate import Saved, Window, floats, progress, words
-from kanarya_rollout.gates.mixture import geometric, log_mean_exp, remaining
+from kanarya_contracts.rollout import Evidence, GateSpec, Signal, Verdict
+from kanarya_rollout.gates.gate import Saved, Window, packed, progress, unpacked, words
+from kanarya_rollout.gates.mixture import Thresholds, evidence, geometric, lacks, log_mean_exp, missing
 
 _OWN = ((0.0, 0.5), (0.125, 0.125), (0.25, 0.125), (0.5, 0.25))
 """(q / p0, weight). Half rests on a candidate that never fails: the case that `negligible` is for."""
 
 
-@lru_cache(maxsize=256)
-def _ratios(tolerate: float, refuse: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Alternatives to "at most tolerate" and to "at least refuse"."""
-    worse = geometric(1.25 * tolerate, max(100.0, 12.5 * tolerate), 24)
-    better = geometric(min(0.3, 0.15 * refuse), 0.75 * refuse, 16)
-    return worse, better
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grid:
+    """A null, and the ratios that speak against it."""
+
+    null: float
+    ratios: tuple[float, ...]
+    logs: tuple[float, ...]
+    """ln(ratio / null)."""
+
+    @classmethod
+    def of(cls, null: float, ratios: tuple[float, ...]) -> "Grid":
+        """These ratios against that null."""
+        return cls(null=null, ratios=ratios, logs=tuple(math.log(ratio / null) for ratio in ratios))
+
+    def add(self, sums: tuple[float, ...], window: Window) -> tuple[float, ...]:
+        """The sums with ln of each ratio's likelihood over the null's for one window."""
+        n_c, n_s, e_c = window.candidate_n, window.stable_n, window.candidate_bad
+        events, ln = e_c + window.stable_bad, math.log
+        base = events * ln(self.null * n_c + n_s)
+        return tuple(
+            [
+                total + e_c * log - events * ln(ratio * n_c + n_s) + base
+                for total, ratio, log in zip(sums, self.ratios, self.logs, strict=True)
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Law:
+    """The test that a spec describes, without what it has seen."""
+
+    worse: Grid
+    better: Grid
+    negligible: float | None
+    thresholds: Thresholds
+    margins: tuple[str, str]
+    """What sums belong to. Not alpha, beta and `negligible`: those may be edited in mid-rollout."""
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def of(tolerate: Decimal, refuse: Decimal, negligible: Decimal | None, alpha: float, beta: float) -> "Law":
+        """Two grids: ratios above `tolerate`, and below `refuse`."""
+        low, high = float(tolerate), float(refuse)
+        return Law(
+            worse=Grid.of(low, geometric(1.25 * low, max(100.0, 12.5 * low), 24)),
+            better=Grid.of(high, geometric(min(0.3, 0.15 * high), 0.75 * high, 16)),
+            negligible=None if negligible is None else float(negligible),
+            thresholds=Thresholds.of(alpha, beta),
+            margins=(repr(low), repr(high)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,13 +92,7 @@ class SequentialRatio:
 
     name: str
     signal: Signal
-    tolerate: float
-    refuse: float
-    negligible: float | None
-    threshold: float
-    """ln(1/alpha)."""
-    threshold_good: float
-    """ln(1/beta)."""
+    law: Law
     bad: tuple[float, ...]
     """ln of each term of E_bad."""
     good: tuple[float, ...]
@@ -63,163 +101,88 @@ class SequentialRatio:
     """Everything, windows that had no observation of one side included."""
 
     @classmethod
-    def opened(
-        cls,
-        name: str,
-        *,
-        signal: Signal,
-        tolerate: Decimal,
-        refuse: Decimal,
-        negligible: Decimal | None,
-        alpha: float,
-        beta: float,
-        saved: Mapping[str, list[str]] | None = None,
-    ) -> "SequentialRatio":
+    def opened(cls, spec: GateSpec, alpha: float, saved: Mapping[str, list[str]] | None = None) -> "SequentialRatio":
         """A gate that goes on from `saved`, or begins if that is None or of other margins."""
-        worse, better = _ratios(float(tolerate), float(refuse))
-        fresh = cls(
-            name=name,
-            signal=signal,
-            tolerate=float(tolerate),
-            refuse=float(refuse),
-            negligible=None if negligible is None else float(negligible),
-            threshold=-math.log(alpha),
-            threshold_good=-math.log(beta),
-            bad=(0.0,) * len(worse),
-            good=(0.0,) * len(better),
-            seen=Window(),
-        )
-        if saved is None or saved.get("of") != fresh.saved()["of"]:
-            return fresh
-        return replace(fresh, bad=floats(saved, "bad"), good=floats(saved, "good"), seen=Window.restored(saved["seen"]))
+        margin, signal = spec.needed_margin(), spec.counts()
+        law = Law.of(margin.tolerate, margin.refuse, margin.negligible, alpha, float(spec.beta))
+        if saved is None or saved.get("of") != [spec.test, signal, *law.margins]:
+            zeros = ((0.0,) * len(law.worse.ratios), (0.0,) * len(law.better.ratios))
+            return cls(name=spec.name, signal=signal, law=law, bad=zeros[0], good=zeros[1], seen=Window())
+        bad, good = unpacked(saved["bad"]), unpacked(saved["good"])
+        return cls(name=spec.name, signal=signal, law=law, bad=bad, good=good, seen=Window.restored(saved["seen"]))
 
     def saved(self) -> Saved:
         """Running sums, and the margins they belong to."""
-        return {
-            "of": ["sequential-ratio", self.signal, repr(self.tolerate), repr(self.refuse)],
-            "bad": list(map(repr, self.bad)),
-            "good": list(map(repr, self.good)),
-            "seen": self.seen.saved(),
-        }
+        of = ["sequential-ratio", self.signal, *self.law.margins]
+        return {"of": of, "bad": packed(self.bad), "good": packed(self.good), "seen": self.seen.saved()}
 
     def fold(self, window: Window) -> "SequentialRatio":
         """One window more. A window without both versions, or without a bad event, says nothing about the ratio."""
+        bad, good = self.bad, self.good
+        if window.candidate_n and window.stable_n and window.candidate_bad + window.stable_bad:
+            bad, good = self.law.worse.add(bad, window), self.law.better.add(good, window)
         seen = self.seen + window
-        if not (window.candidate_n and window.stable_n and window.candidate_bad + window.stable_bad):
-            return replace(self, seen=seen)
-        worse, better = _ratios(self.tolerate, self.refuse)
-        return replace(
-            self,
-            seen=seen,
-            bad=tuple(map(float.__add__, self.bad, _increments(worse, self.tolerate, window))),
-            good=tuple(map(float.__add__, self.good, _increments(better, self.refuse, window))),
-        )
+        return SequentialRatio(name=self.name, signal=self.signal, law=self.law, bad=bad, good=good, seen=seen)
 
     def judge(self) -> Evidence:
-        """Refusal first: it is the safe side."""
-        against, favour = log_mean_exp(self.bad), self._log_favour()
-        verdict: Verdict = "Inconclusive"
-        if self.seen.candidate_n == 0:
-            verdict = "NoData"
-        elif against >= self.threshold:
-            verdict = "Failed"
-        elif favour >= self.threshold_good:
-            verdict = "Successful"
-        needs = 0 if verdict in {"Failed", "Successful"} else self._needs()
-        return Evidence(
-            metric=self.name,
+        """Refused, accepted, or neither yet."""
+        return evidence(
+            self.name,
+            self.law.thresholds,
+            against=log_mean_exp(self.bad),
+            favour=self._log_favour(),
             candidate=self.seen.candidate,
             stable=self.seen.stable,
-            log_e=_rounded(against),
-            log_e_good=_rounded(favour),
-            threshold=_rounded(self.threshold),
-            threshold_good=_rounded(self.threshold_good),
-            verdict=verdict,
-            needs=needs,
-            message=self._message(verdict, needs),
+            lacking=self._lacking,
+            message=self._message,
         )
 
     def _log_favour(self) -> float:
         ratio = log_mean_exp(self.good)
-        if self.negligible is None:
+        if self.law.negligible is None:
             return ratio
-        own = [log + math.log(weight * len(_OWN)) for log, weight in self._own_terms(self.negligible)]
+        own = [log + math.log(weight * len(_OWN)) for log, weight in self._own(self.law.negligible)]
         return log_mean_exp((ratio, log_mean_exp(own)))
 
-    def _own_terms(self, p0: float) -> Iterator[tuple[float, float]]:
+    def _own(self, p0: float) -> Iterator[tuple[float, float]]:
         """ln of each term of E_own, with its weight."""
-        good = self.seen.candidate_n - self.seen.candidate_bad
+        bad, good = self.seen.candidate_bad, self.seen.candidate_n - self.seen.candidate_bad
         for share, weight in _OWN:
-            if share == 0 and self.seen.candidate_bad:
+            if share == 0 and bad:
                 yield -math.inf, weight
             else:
-                bad = self.seen.candidate_bad * math.log(share) if self.seen.candidate_bad else 0.0
-                yield bad + good * (math.log1p(-share * p0) - math.log1p(-p0)), weight
+                rare = bad * math.log(share) if bad else 0.0
+                yield rare + good * (math.log1p(-share * p0) - math.log1p(-p0)), weight
 
-    def _needs(self) -> int | None:
-        """At the rates seen so far. None without observations, or where no sum is growing."""
-        if self.seen.candidate_n == 0:
-            return None
-        rate = self.seen.candidate_bad / self.seen.candidate_n
-        return remaining([*self._ratio_paths(rate), *self._own_paths(rate)])
-
-    def _ratio_paths(self, rate: float) -> Iterator[tuple[float, float]]:
-        """What each ratio's sum lacks, and gains for a candidate observation and the stable ones that come with it."""
-        others, events = self.seen.stable_n / self.seen.candidate_n, self.seen.stable_bad / self.seen.candidate_n
-        if others == 0 or rate + events == 0:
-            return
-        worse, better = _ratios(self.tolerate, self.refuse)
-        halved = math.log(2) if self.negligible is not None else 0.0
-        for ratios, null, sums, threshold in (
-            (worse, self.tolerate, self.bad, self.threshold),
-            (better, self.refuse, self.good, self.threshold_good + halved),
-        ):
-            for ratio, log in zip(ratios, sums, strict=True):
-                gains = rate * math.log(ratio / null) - (rate + events) * math.log((ratio + others) / (null + others))
-                yield threshold + math.log(len(ratios)) - log, gains
-
-    def _own_paths(self, rate: float) -> Iterator[tuple[float, float]]:
-        if self.negligible is None:
-            return
-        for (log, weight), (share, _) in zip(self._own_terms(self.negligible), _OWN, strict=True):
-            if log > -math.inf:
-                gains = (rate * math.log(share) if rate else 0.0) + (1 - rate) * (
-                    math.log1p(-share * self.negligible) - math.log1p(-self.negligible)
-                )
-                yield self.threshold_good + math.log(2 / weight) - log, gains
+    def _lacking(self) -> float:
+        n, limits = self.seen.candidate_n, self.law.thresholds
+        against = lacks(limits.against, self.bad, n)
+        if self.law.negligible is None:
+            return min(against, lacks(limits.favour, self.good, n))
+        halved = limits.favour + math.log(2)
+        own = (missing(halved - math.log(weight), log, n) for log, weight in self._own(self.law.negligible))
+        return min(against, lacks(halved, self.good, n), *own)
 
     def _message(self, verdict: Verdict, needs: int | None) -> str:
-        word, seen = words(self.signal), self.seen
+        word, seen, law = words(self.signal), self.seen, self.law
         if verdict == "NoData":
             return f"no candidate {word.observations} yet"
+        if verdict == "Inconclusive":
+            if not seen.candidate_bad + seen.stable_bad and law.negligible is None:
+                return (
+                    f"nothing {word.bad} on either side in {seen.candidate_n:,} candidate {word.observations}, "
+                    "and a ratio of nothing can never conclude; set margin.negligible to the rate that is low enough"
+                )
+            return progress(seen.candidate_n, needs, word.observations)
         rates = (
             f"{_share(seen.candidate_bad, seen.candidate_n)} of {seen.candidate_n:,} candidate {word.observations} {word.bad}"
         )
         if seen.stable_n:
             rates += f", {_share(seen.stable_bad, seen.stable_n)} of {seen.stable_n:,} of the stable version's"
         if verdict == "Failed":
-            return f"{rates}: more than {self.tolerate:g} times as many"
-        if verdict == "Successful":
-            either = "" if self.negligible is None else f", or fewer than {100 * self.negligible:g}% in any case"
-            return f"{rates}: less than {self.refuse:g} times as many{either}"
-        if not seen.candidate_bad + seen.stable_bad and self.negligible is None:
-            return (
-                f"nothing {word.bad} on either side in {seen.candidate_n:,} candidate {word.observations}, "
-                "and a ratio of nothing can never conclude; set margin.negligible to the rate that is low enough"
-            )
-        return progress(seen.candidate_n, needs, word.observations)
-
-
-def _increments(ratios: tuple[float, ...], null: float, window: Window) -> Iterator[float]:
-    """ln of each ratio's likelihood over the null's for one window."""
-    n_c, n_s, events = window.candidate_n, window.stable_n, window.candidate_bad + window.stable_bad
-    base = null * n_c + n_s
-    for ratio in ratios:
-        yield window.candidate_bad * math.log(ratio / null) - events * math.log((ratio * n_c + n_s) / base)
-
-
-def _rounded(log: float) -> Decimal:
-    return Decimal(f"{log:.4f}")
+            return f"{rates}: more than {law.worse.null:g} times as many"
+        either = "" if law.negligible is None else f", or fewer than {100 * law.negligible:g}% in any case"
+        return f"{rates}: less than {law.better.null:g} times as many{either}"
 
 
 def _share(bad: int, n: int) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from kanarya_contracts.rollout import Evidence, Signal, Verdict
+from kanarya_contracts.rollout import Evidence, GateSpec, Signal, Verdict
 from kanarya_rollout.gates.gate import Saved, Window, progress, words
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -32,17 +32,11 @@ class Threshold:
     seen: Window
 
     @classmethod
-    def opened(
-        cls,
-        name: str,
-        *,
-        signal: Signal,
-        condition: str,
-        min_samples: int,
-        saved: Mapping[str, list[str]] | None = None,
-    ) -> "Threshold":
-        """A gate that goes on from `saved`, or begins if that is None or counts something else."""
-        fresh = cls(name=name, signal=signal, condition=condition, min_samples=max(1, min_samples), seen=Window())
+    def opened(cls, spec: GateSpec, alpha: float, saved: Mapping[str, list[str]] | None = None) -> "Threshold":  # noqa: ARG003
+        """A gate that goes on from `saved`, or begins if that is None or counts something else. Spends no alpha."""
+        assert spec.failure_condition is not None  # noqa: S101 (the spec's validator)
+        signal, least = spec.counts(), max(1, spec.min_samples)
+        fresh = cls(name=spec.name, signal=signal, condition=spec.failure_condition, min_samples=least, seen=Window())
         if saved is None or saved.get("of") != fresh.saved()["of"]:
             return fresh
         return replace(fresh, seen=Window.restored(saved["seen"]))
