@@ -15,6 +15,7 @@ import yaml
 from kanarya_contracts.metrics import DURATION_BUCKETS
 from kanarya_contracts.names import API_VERSION, GROUP
 from kanarya_contracts.rollout import ModelRollout
+from kanarya_contracts.rollout.gate import NAMED, SIGNALS
 
 Schema = dict[str, Any]
 """A JSON Schema, on its way to a structural one."""
@@ -26,9 +27,19 @@ _BOUNDS = ", ".join(f"duration('{bound * 1000:g}ms')" for bound in DURATION_BUCK
 _NUMBER = "[0-9]+([.][0-9]+)?"
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight))"
 _POSITIVE: Rule = ("duration(self) > duration('0s')", "expected more than 0s")
-_SEQUENTIAL = "self.test == 'threshold'"
-_IMPLIED = ("error-rate", "latency", "accuracy")
-_SLOW = "(has(self.signal) ? self.signal == 'slow' : self.name.startsWith('latency'))"
+_THRESHOLD = "self.test == 'threshold'"
+_MEAN = "self.test == 'sequential-mean'"
+_ALONE = "self.test in ['threshold', 'sample-ratio']"
+_CHOICE = [test for test, signals in SIGNALS.items() if len(signals) > 1]
+_SLOW = f"(has(self.signal) ? self.signal == 'slow' : self.test in {_CHOICE} && self.name.startsWith('latency'))"
+_REACH = "(double(self.scores.high) - double(self.scores.low))"
+
+
+def _ordered(test: str, condition: str) -> str:
+    """What holds of the margin of one test."""
+    margin = condition.replace("tolerate", "double(self.margin.tolerate)").replace("refuse", "double(self.margin.refuse)")
+    return f"self.test != '{test}' || !has(self.margin) || ({margin})"
+
 
 RULES: Mapping[str, tuple[Rule, ...]] = {
     "": (
@@ -74,29 +85,38 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     "spec.analysis.metrics[]": (
         (
-            f"!({_SEQUENTIAL}) || has(self.failureCondition)",
+            f"!({_THRESHOLD}) || has(self.failureCondition)",
             'failureCondition is missing; test threshold needs it, such as "> 0.05"',
         ),
-        (f"!({_SEQUENTIAL}) || !has(self.margin)", "margin is not taken by test threshold"),
-        (f"{_SEQUENTIAL} || has(self.margin)", "margin is missing; the sequential tests need it"),
-        (f"{_SEQUENTIAL} || !has(self.failureCondition)", "failureCondition is for test threshold alone"),
+        (f"{_THRESHOLD} || !has(self.failureCondition)", "failureCondition is for test threshold alone"),
+        (f"!({_ALONE}) || !has(self.margin)", "margin is not taken by tests threshold and sample-ratio"),
+        (f"{_ALONE} || has(self.margin)", "margin is missing; tests that compare need it"),
+        (f"!({_MEAN}) || has(self.scores)", 'scores is missing; test sequential-mean needs it, such as {low: "0", high: "1"}'),
+        (f"{_MEAN} || !has(self.scores)", "scores is for test sequential-mean alone"),
         (
             f"!has(self.failureCondition) || double(self.failureCondition.find('{_NUMBER}')) <= 1.0",
             "failureCondition: expected a rate between 0 and 1",
         ),
         (
-            (
-                "self.test != 'sequential-ratio' || !has(self.margin) || "
-                "(0.0 < double(self.margin.tolerate) && double(self.margin.tolerate) < double(self.margin.refuse))"
-            ),
+            "!has(self.scores) || (0.0 <= double(self.scores.low) && double(self.scores.low) < double(self.scores.high))",
+            "scores: expected 0 <= low < high",
+        ),
+        (
+            _ordered("sequential-ratio", "0.0 < tolerate && tolerate < refuse"),
             "margin: expected ratios with 0 < tolerate < refuse",
         ),
         (
-            (
-                "self.test != 'sequential-proportion' || !has(self.margin) || (1.0 > double(self.margin.tolerate) && "
-                "double(self.margin.tolerate) > double(self.margin.refuse) && double(self.margin.refuse) > -1.0)"
-            ),
+            _ordered("sequential-proportion", "1.0 > tolerate && tolerate > refuse && refuse > -1.0"),
             "margin: expected differences with 1 > tolerate > refuse > -1",
+        ),
+        (
+            "!has(self.scores) || "
+            + _ordered("sequential-mean", f"{_REACH} > tolerate && tolerate > refuse && refuse > -{_REACH}"),
+            "margin: expected differences with high - low > tolerate > refuse > low - high",
+        ),
+        (
+            _ordered("distribution", "0.0 <= tolerate && tolerate < refuse && refuse < 1.0"),
+            "margin: expected shares with 0 <= tolerate < refuse < 1",
         ),
         (
             "self.test == 'sequential-ratio' || !has(self.margin) || !has(self.margin.negligible)",
@@ -110,8 +130,16 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "margin.negligible: expected a rate between 0 and 1",
         ),
         (
-            f"has(self.signal) || {' || '.join(f'self.name.startsWith({word!r})' for word in _IMPLIED)}",
-            f"signal is missing: give errors, slow or labels, or a name that starts with {', '.join(_IMPLIED)}",
+            f"has(self.signal) || !(self.test in {_CHOICE}) || "
+            + " || ".join(f"self.name.startsWith('{word}')" for word in NAMED),
+            f"signal is missing: give what is counted, or a name that starts with {', '.join(NAMED)}",
+        ),
+        *(
+            (
+                f"!has(self.signal) || self.test != '{test}' || self.signal in {list(signals)}",
+                f"signal: for test {test}, expected {' or '.join(signals)}",
+            )
+            for test, signals in SIGNALS.items()
         ),
         (f"!has(self.slowerThan) || {_SLOW}", "slowerThan is for signal slow alone"),
         (

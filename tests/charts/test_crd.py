@@ -22,6 +22,7 @@ DRY = "?dryRun=All&fieldValidation=Strict"
 STEPS = "spec.strategy.canary.steps"
 GATE = "spec.analysis.metrics[0]"
 MARGIN = {"tolerate": "1.2", "refuse": "2.0"}
+DIFFERENCE = {"tolerate": "0", "refuse": "-0.2"}
 
 
 def manifest() -> dict[str, Any]:
@@ -33,6 +34,12 @@ def threshold(**changes: object) -> dict[str, Any]:
     """The manifest with one threshold gate."""
     gate = {"name": "error-rate", "test": "threshold", "failureCondition": "> 0.05"} | changes
     return changed(manifest(), "spec.analysis.metrics", [{key: value for key, value in gate.items() if value is not None}])
+
+
+def mean(**bounds: str) -> dict[str, Any]:
+    """The manifest with one gate on scores."""
+    gate = {"name": "score", "test": "sequential-mean", "margin": DIFFERENCE, "scores": bounds}
+    return changed(manifest(), "spec.analysis.metrics", [gate])
 
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
@@ -67,12 +74,12 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a gate's name twice": (changed(manifest(), "spec.analysis.metrics[1].name", "error-rate"), "Duplicate value"),
     "a threshold without condition": (threshold(failureCondition=None), "failureCondition is missing; test threshold needs it"),
-    "a threshold with margin": (threshold(margin=MARGIN), "margin is not taken by test threshold"),
+    "a threshold with margin": (threshold(margin=MARGIN), "margin is not taken by tests threshold"),
     "a threshold above 1": (threshold(failureCondition="> 1.5"), "failureCondition: expected a rate between 0 and 1"),
     "a condition in words": (threshold(failureCondition="more than 1"), "failureCondition in body should match"),
     "a sequential test without margin": (
         without(manifest(), f"{GATE}.margin"),
-        "margin is missing; the sequential tests need it",
+        "margin is missing; tests that compare need it",
     ),
     "a sequential test with condition": (
         changed(manifest(), f"{GATE}.failureCondition", "> 0.05"),
@@ -91,6 +98,25 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "margin.negligible is for test sequential-ratio alone",
     ),
     "negligible 1": (changed(manifest(), f"{GATE}.margin.negligible", "1.0"), "margin.negligible: expected a rate"),
+    "scores for a ratio": (changed(manifest(), f"{GATE}.scores", {"high": "1"}), "scores is for test sequential-mean alone"),
+    "a mean without bounds": (
+        changed(manifest(), f"{GATE}", {"name": "score", "test": "sequential-mean", "margin": DIFFERENCE}),
+        "scores is missing; test sequential-mean needs it",
+    ),
+    "bounds the wrong way": (mean(low="5", high="1"), "scores: expected 0 <= low < high"),
+    "a difference of means that cannot be": (mean(high="0.1"), "expected differences with high - low > tolerate"),
+    "shares the wrong way": (
+        changed(manifest(), f"{GATE}", {"name": "classes", "test": "distribution", "margin": DIFFERENCE}),
+        "expected shares with 0 <= tolerate < refuse < 1",
+    ),
+    "a margin for the split": (
+        changed(manifest(), f"{GATE}", {"name": "split", "test": "sample-ratio", "margin": MARGIN}),
+        "margin is not taken by tests threshold and sample-ratio",
+    ),
+    "labels for a ratio": (
+        changed(manifest(), f"{GATE}.signal", "labels"),
+        "signal: for test sequential-ratio, expected errors",
+    ),
     "an unknown signal": (changed(manifest(), f"{GATE}.name", "errors"), "signal is missing"),
     "a bound for errors": (changed(manifest(), f"{GATE}.slowerThan", "50ms"), "slowerThan is for signal slow alone"),
     "a bound of no bucket": (changed(manifest(), "spec.analysis.metrics[1].slowerThan", "60ms"), "slowerThan: expected one of"),

@@ -29,6 +29,15 @@ FEEDBACK = "kanarya_model_feedback_total"
 OUTCOME = "outcome"
 """Label: `right` or `wrong`."""
 
+SCORES = "kanarya_model_scores_total"
+"""Counter {model, version}: scores that came back for its answers: revenue, a rating, a Brier score; 0 or more."""
+
+SCORE_SUM = "kanarya_model_score_sum_total"
+"""Counter {model, version}: the sum of those scores."""
+
+SCORE_SQUARES = "kanarya_model_score_squares_total"
+"""Counter {model, version}: the sum of their squares, without which a mean says nothing about how sure it is."""
+
 PREDICTIONS = "kanarya_model_predictions_total"
 """Counter {model, version, class}: rows answered with each class."""
 

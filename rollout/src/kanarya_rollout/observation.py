@@ -59,9 +59,10 @@ class Backend:
     """Answers to the artifact's own example, asked of this backend directly: () when they are right, None while unasked."""
 
 
-Kind = Literal["requests", "errors", "faster", "right", "wrong"]
+Kind = Literal["requests", "errors", "faster", "right", "wrong", "scores", "score-sum", "score-squares", "predictions"]
 """What a series counts: inference requests answered with anything but 4xx; those of them with 5xx; successes at or under a
-duration bound (`bound`); labels that proved a prediction right; wrong."""
+duration bound (`bound`); labels that proved a prediction right; wrong; scores, their sum and the sum of their squares, both in
+whole millionths; rows answered with a class (`of`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,8 @@ class Series:
     value: int
     bound: float | None = None
     """For `faster`: the histogram's upper bound in seconds; None is +Inf (every success)."""
+    of: str | None = None
+    """For `predictions`: the class."""
     started: datetime | None = None
     """When the process started, where the adapter knows. A process first seen in mid-rollout counts from 0 if it started
     after the rollout did; the champion's, if that is unknown, counts from where it is first seen."""
@@ -82,7 +85,8 @@ class Series:
     @property
     def key(self) -> str:
         """The series' name in the ledger."""
-        return f"{self.source}|{self.version}|{self.kind}" + ("" if self.bound is None else f"|{self.bound:g}")
+        what = self.of if self.bound is None else f"{self.bound:g}"
+        return f"{self.source}|{self.version}|{self.kind}" + ("" if what is None else f"|{what}")
 
 
 @dataclass(frozen=True, kw_only=True)

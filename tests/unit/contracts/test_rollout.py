@@ -116,7 +116,7 @@ def test_documents_use_the_names_that_kubernetes_would_use() -> None:
 
 
 METRIC = "spec.analysis.metrics[0]"
-SIGNAL_RULE = "give errors, slow or labels, or a name that starts with error-rate, latency or accuracy"
+SIGNAL_RULE = "give errors or slow, or a name that starts with error-rate, latency or accuracy"
 STEPS = "spec.strategy.canary.steps"
 
 
@@ -203,6 +203,27 @@ def with_gate(**fields: object) -> dict[str, Any]:
     ("fields", "expected"),
     [
         ({"test": "threshold"}, 'failureCondition: is missing; test threshold needs it, such as "> 0.05"'),
+        (
+            {"test": "sequential-ratio", "margin": {"tolerate": "1.2", "refuse": "2"}, "signal": "labels"},
+            "signal: got 'labels' for test sequential-ratio, expected errors or slow",
+        ),
+        (
+            {"test": "sequential-mean", "margin": {"tolerate": "0", "refuse": "-0.1"}},
+            'scores: is missing; test sequential-mean needs it, such as {low: "0", high: "1"}',
+        ),
+        (
+            {"test": "sequential-mean", "margin": {"tolerate": "0", "refuse": "-5"}, "scores": {"high": "5"}},
+            "margin: got tolerate 0, refuse -5; expected differences with 5 > tolerate > refuse > -5",
+        ),
+        (
+            {"test": "sequential-mean", "margin": {"tolerate": "0", "refuse": "-1"}, "scores": {"low": "-1", "high": "5"}},
+            "scores: got -1 to 5, expected 0 <= low < high",
+        ),
+        (
+            {"test": "distribution", "margin": {"tolerate": "0.1", "refuse": "0.02"}},
+            "margin: got tolerate 0.1, refuse 0.02; expected shares with 0 <= tolerate < refuse < 1",
+        ),
+        ({"test": "sample-ratio", "margin": {"tolerate": "1", "refuse": "2"}}, "margin: is not taken by test sample-ratio"),
         ({"test": "threshold", "failureCondition": "> 5"}, "failureCondition: got '> 5', expected a rate between 0 and 1"),
         (
             {"test": "threshold", "failureCondition": "> 0.05", "margin": {"tolerate": "1", "refuse": "2"}},
@@ -247,16 +268,27 @@ def test_a_misspelt_field_is_refused_with_its_line_and_what_is_missing_instead()
 
 def test_all_problems_of_one_gate_are_reported_at_once() -> None:
     assert said(with_gate(test="threshold", margin={"tolerate": "1", "refuse": "2"}, alpha="2", slowerThan="1s")) == [
-        f'{METRIC}.failureCondition: is missing; test threshold needs it, such as "> 0.05"',
         f"{METRIC}.margin: is not taken by test threshold",
+        f'{METRIC}.failureCondition: is missing; test threshold needs it, such as "> 0.05"',
         f"{METRIC}.alpha: got 2, expected more than 0 and less than 1",
         f"{METRIC}.slowerThan: got '1s' for signal errors, expected it for signal slow alone",
     ]
 
 
-@pytest.mark.parametrize(("name", "signal"), [("error-rate", "errors"), ("latency-p95", "slow"), ("accuracy-live", "labels")])
-def test_what_a_gate_counts_follows_from_its_name(name: str, signal: str) -> None:
-    assert gate(name).counts() == signal
+@pytest.mark.parametrize(
+    ("name", "test", "signal"),
+    [
+        ("error-rate", "sequential-ratio", "errors"),
+        ("latency-p95", "sequential-ratio", "slow"),
+        ("accuracy-floor", "threshold", "labels"),
+        ("quality", "sequential-proportion", "labels"),
+        ("revenue", "sequential-mean", "scores"),
+        ("classes", "distribution", "predictions"),
+        ("split", "sample-ratio", "requests"),
+    ],
+)
+def test_what_a_gate_counts_follows_from_its_test_or_its_name(name: str, test: str, signal: str) -> None:
+    assert gate(name, test).counts() == signal
 
 
 def test_what_a_gate_counts_can_be_said_and_then_the_name_is_free() -> None:
@@ -264,7 +296,7 @@ def test_what_a_gate_counts_can_be_said_and_then_the_name_is_free() -> None:
 
 
 def test_a_gate_that_says_nothing_of_what_it_counts_cannot_be_asked() -> None:
-    unchecked = GateSpec.model_construct(name="faults", signal=None)
+    unchecked = GateSpec.model_construct(name="faults", test="threshold", signal=None)
     with pytest.raises(ValueError, match="is missing: give errors, slow or labels"):
         unchecked.counts()
 

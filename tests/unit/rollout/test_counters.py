@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
+from kanarya_rollout.gates import Classes, Scores, Sums
 from kanarya_rollout.observation import Series
 from kanarya_rollout.testing import EPOCH, ERRORS, Quality, Simulation, a_rollout
 
@@ -210,3 +211,29 @@ def test_slow_answers_refuse():
     world.quality["2"] = Quality(slow=0.6)
     world.until(lambda status: status.is_true("RolledBack"), requests=200)
     assert "slow" in world.status.condition("RolledBack").message
+
+
+def predicted(source: str, version: str, name: str, value: int) -> Series:
+    return Series(source=source, version=version, kind="predictions", of=name, value=value)
+
+
+def test_classes_are_counted_as_they_appear_and_only_if_a_gate_asks_for_them():
+    old = [predicted("a", "1", "setosa", 900), predicted("b", "2", "setosa", 0)]
+    now = [predicted("a", "1", "setosa", 950), predicted("b", "2", "setosa", 4), predicted("b", "2", "rosa", 1)]
+    before = reading(old).used()
+    assert reading(now, before).window("predictions") == Classes(candidate={"setosa": 4, "rosa": 1}, stable={"setosa": 50})
+    assert tracked(now, PAIR, frozenset()) == ()
+    assert tracked(now, PAIR, frozenset(), frozenset({"predictions"})) == tuple(now)
+
+
+def test_classes_that_nobody_followed_count_from_now():
+    known = {one.key: one.value for one in (series("requests", 7000, version="1"), series("requests", 70, source="b"))}
+    found = reading([predicted("a", "1", "setosa", 7000), predicted("b", "2", "setosa", 70)], known)
+    assert not found.window("predictions")
+
+
+def test_scores_are_a_number_a_sum_and_a_sum_of_squares():
+    kinds = ("scores", "score-sum", "score-squares")
+    before = reading([series(kind, 10) for kind in kinds]).used()
+    found = reading([series(kind, 10 + new) for kind, new in zip(kinds, (2, 1_500_000, 1_250_000), strict=True)], before)
+    assert found.window("scores") == Scores(candidate=Sums(n=2, total=1_500_000, squares=1_250_000))

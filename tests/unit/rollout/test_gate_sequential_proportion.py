@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_contracts.testing import gate as a_spec
-from kanarya_rollout.gates.gate import Window
 from kanarya_rollout.gates.proportions import alternative, increments
 from kanarya_rollout.gates.sequential_proportion import Law, SequentialProportion
+from kanarya_rollout.gates.window import Window
 
 TOLERATE, REFUSE = "0.00", "-0.02"
 
@@ -101,7 +101,7 @@ def test_the_null_that_an_alternative_is_compared_with_is_the_nearest_one(n_c, n
         return n_c * kl(a_c, q + boundary) + n_s * kl(a_s, q)
 
     assert 0 < min(a_c, a_s) <= max(a_c, a_s) < 1
-    assert (a_c - a_s - boundary) * gap >= 0
+    assert t * gap >= 0
     low, high = max(0.0, -boundary), min(1.0, 1 - boundary)
     others = [low + (high - low) * (step + 0.5) / 50 for step in range(50)]
     assert distance(q_s) <= min(map(distance, others)) + 1e-9 * (n_c + n_s)

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_contracts.testing import gate as a_spec
-from kanarya_rollout.gates.gate import Window
 from kanarya_rollout.gates.sequential_ratio import SequentialRatio
+from kanarya_rollout.gates.window import Window
 
 
 def gate(

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_contracts.testing import gate as a_spec
-from kanarya_rollout.gates.gate import Window
 from kanarya_rollout.gates.threshold import Threshold
+from kanarya_rollout.gates.window import Window
 
 
 def gate(condition: str = "> 0.05", *, min_samples: int = 100, signal="errors", saved=None) -> Threshold:

@@ -7,6 +7,7 @@ import pytest
 
 from kanarya_contracts import metrics as names
 from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.ports.counted import METRICS
 from kanarya_rollout.ports.prometheus import STARTED, Prometheus, PrometheusMetrics
 
 EPOCH = 1_767_225_600.0
@@ -16,7 +17,7 @@ class Server:
     """Answers instant queries from vectors, and counts them."""
 
     def __init__(self):
-        self.vectors = {names.INFO: [], STARTED: [], names.REQUESTS: [], f"{names.DURATION}_bucket": [], names.FEEDBACK: []}
+        self.vectors = {names.INFO: [], STARTED: [], **{name: [] for name in METRICS}}
         self.queries = []
         self.answer = None
 
@@ -25,9 +26,11 @@ class Server:
         self.queries.append(query)
         if self.answer is not None:
             return self.answer
-        name = query.split(" ")[0]
+        asked = METRICS if "=~" in query else (query.split(" ")[0],)
         result = [
-            {"metric": {"__name__": name, **labels}, "value": [EPOCH + 60, value]} for labels, value in self.vectors[name]
+            {"metric": {"__name__": name, **labels}, "value": [EPOCH + 60, value]}
+            for name in asked
+            for labels, value in self.vectors[name]
         ]
         return httpx.Response(200, json={"status": "success", "data": {"resultType": "vector", "result": result}})
 
@@ -120,7 +123,17 @@ def test_a_target_whose_start_is_unknown_is_left_out(server):
     assert {one.source for one in server.read("8")} == {"a-1767225600.00"}
 
 
-def test_five_queries_serve_every_rollout_until_they_are_old(server):
+def test_predictions_count_by_class_and_scores_in_millionths(server):
+    target = server.process("a", "8")
+    server.add(names.PREDICTIONS, target, "70", **{"version": "8", "class": "setosa"})
+    for name, value in ((names.SCORES, "3"), (names.SCORE_SUM, "2.25"), (names.SCORE_SQUARES, "1.8125")):
+        server.add(name, target, value, version="8")
+    found = {(one.kind, one.of): one.value for one in server.read("8")}
+    assert found["predictions", "setosa"] == 70
+    assert [found[kind, None] for kind in ("scores", "score-sum", "score-squares")] == [3, 2_250_000, 1_812_500]
+
+
+def test_three_queries_serve_every_rollout_until_they_are_old(server):
     server.process("a", "8")
     server.process("b", "1", namespace="birds")
     now = [0.0]
@@ -128,10 +141,10 @@ def test_five_queries_serve_every_rollout_until_they_are_old(server):
     flowers, birds = (PrometheusMetrics(prometheus, model="iris", namespace=one) for one in ("flowers", "birds"))
     assert flowers.read(["8"])
     assert birds.read(["1"])
-    assert len(server.queries) == 5
+    assert len(server.queries) == 3
     now[0] = 1.0
     assert flowers.read(["8"])
-    assert len(server.queries) == 10
+    assert len(server.queries) == 6
 
 
 def test_a_failure_too_is_remembered_so_that_ten_rollouts_do_not_wait_ten_times(server):

@@ -4,19 +4,17 @@ Called by the controller's passes. A server's series carry its pid and start tim
 """
 
 import logging
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
 
 from kanarya_cli.local.ports import HOST
 from kanarya_cli.local.serving import Server
-from kanarya_contracts import metrics as names
-from kanarya_rollout.observation import Kind, Series
+from kanarya_rollout.observation import Series
 from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.ports.counted import ALWAYS, Key, counted
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,34 +49,14 @@ class ScrapedMetrics:
             return None
 
 
-_Key = tuple[str, Kind, float | None]
-_COUNTS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
-
-
 def series_of(server: Server, text: str) -> Iterator[Series]:
     """The series in one server's exposition text. Those of its own version are there from the start, at 0."""
-    counts: dict[_Key, int] = {(server.version, kind, None): 0 for kind in _COUNTS}
+    counts: dict[Key, int] = {(server.version, kind, None, None): 0 for kind in ALWAYS}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            for key in _keys(sample):
-                counts[key] = counts.get(key, 0) + int(sample.value)
+            for key, count in counted(sample.name, sample.labels, sample.value):
+                counts[key] = counts.get(key, 0) + count
     source = f"{server.pid}-{server.created:.2f}"
     started = datetime.fromtimestamp(server.created, UTC)
-    for (version, kind, bound), value in counts.items():
-        yield Series(source=source, version=version, kind=kind, value=value, bound=bound, started=started)
-
-
-def _keys(sample: Sample) -> Iterator[_Key]:
-    """The series that a sample counts towards: none, one, or for a failed request two."""
-    version = sample.labels.get(names.VERSION, "")
-    if sample.name == names.REQUESTS:
-        code = sample.labels[names.CODE]
-        if not code.startswith("4"):
-            yield version, "requests", None
-        if code.startswith("5"):
-            yield version, "errors", None
-    elif sample.name == f"{names.DURATION}_bucket":
-        bound = float(sample.labels["le"])
-        yield version, "faster", None if math.isinf(bound) else bound
-    elif sample.name == names.FEEDBACK:
-        yield version, "right" if sample.labels[names.OUTCOME] == "right" else "wrong", None
+    for (version, kind, bound, of), value in counts.items():
+        yield Series(source=source, version=version, kind=kind, value=value, bound=bound, of=of, started=started)

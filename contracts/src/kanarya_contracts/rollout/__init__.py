@@ -7,7 +7,7 @@ field is a problem, because a misspelt gate is a gate that is not there. No floa
     spec      target, registry, steps, analysis        status what the controller knows and goes on from
 """
 
-from kanarya_contracts.rollout.gate import GateSpec, Margin, Signal
+from kanarya_contracts.rollout.gate import GateSpec, Margin, ScoreBounds, Signal
 from kanarya_contracts.rollout.resource import ModelRollout, Request
 from kanarya_contracts.rollout.spec import (
     Analysis,
@@ -40,6 +40,7 @@ __all__ = [
     "Pause",
     "RegistryRef",
     "Request",
+    "ScoreBounds",
     "SetMirror",
     "Signal",
     "Step",

@@ -48,6 +48,8 @@ class Tally(Strict):
     """Observations."""
     bad: int = Field(default=0, ge=0)
     """Of them: errors, slow answers or wrong predictions."""
+    mean: Quantity | None = None
+    """Of scores: their mean."""
 
 
 class Evidence(Strict):

@@ -5,6 +5,7 @@ follows from it, so that after a crash the same deltas are taken again or not at
 
     count went down                         the process's counter began anew: all of it is new
     unknown series of a known process       it did not exist before its first event (labels appear with use): all of it is new
+      classes, scores                       nobody followed them if the process has none that is known: they count from here
     unknown process, candidate's version    was not there when the candidate got its first weight: all of it is new
     unknown process, started after the
       rollout did                           a replacement: all of it is new
@@ -12,17 +13,25 @@ follows from it, so that after a crash the same deltas are taken again or not at
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kanarya_contracts.metrics import DURATION_BUCKETS
 from kanarya_contracts.rollout import Signal
-from kanarya_rollout.gates import Window
+from kanarya_rollout.gates import Classes, Observed, Scores, Split, Sums, Window
 from kanarya_rollout.observation import Kind, Series
 
-_Counted = tuple[Kind, float | None]
-"""What a series counts: its kind, and the bound of a duration."""
+_SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
+
+_ASKED_FOR: Mapping[Kind, Signal] = {"predictions": "predictions", **dict.fromkeys(_SCORES, "scores")}
+"""Kinds that are followed only for a gate on that signal."""
+
+_Counted = tuple[Kind, float | str | None]
+"""What a series counts: its kind, and the bound of a duration or the class of a prediction."""
+
+_New = Mapping[_Counted, int]
+"""What one process has counted since the last reading."""
 
 _ENOUGH = 20
 """Successes of the stable version before its p95 means anything."""
@@ -36,11 +45,21 @@ class Pair:
     stable: str
 
 
-def tracked(series: Iterable[Series], pair: Pair, bounds: frozenset[float]) -> tuple[Series, ...]:
-    """The series that gates can use: of these two versions, and of durations only the bounds that mean "slow"."""
+def tracked(
+    series: Iterable[Series], pair: Pair, bounds: frozenset[float], signals: frozenset[Signal] = frozenset()
+) -> tuple[Series, ...]:
+    """The series that gates can use: of these two versions, of durations only the bounds that mean "slow", and classes and
+    scores only if one of `signals` wants them: a model may have many classes, and what is used is kept in the ledger."""
     versions = {pair.candidate, pair.stable}
+    unwanted = frozenset(kind for kind, signal in _ASKED_FOR.items() if signal not in signals)
     return tuple(
-        one for one in series if one.version in versions and (one.kind != "faster" or one.bound is None or one.bound in bounds)
+        [
+            one
+            for one in series
+            if one.version in versions
+            and one.kind not in unwanted
+            and (one.kind != "faster" or one.bound is None or one.bound in bounds)
+        ]
     )
 
 
@@ -66,27 +85,37 @@ class Reading:
         """Version → process → what it counts → how many are new."""
         for one in series:
             key = one.key
-            self._new[one.version].setdefault(one.source, {})[one.kind, one.bound] = self._delta(one, counters.get(key))
+            self._new[one.version].setdefault(one.source, {})[one.kind, one.of or one.bound] = self._delta(
+                one, counters.get(key)
+            )
             self._used[key] = one.value
 
     def used(self) -> dict[str, int]:
         """The ledger after this reading. Series that were not read now keep their place."""
         return self._used
 
-    def window(self, signal: Signal, bound: float | None = None) -> Window:
-        """New observations of both versions. `bound`: seconds beyond which an answer is slow; only for `slow`."""
-        candidate_n, candidate_bad = self._side(self.pair.candidate, signal, bound)
-        stable_n, stable_bad = self._side(self.pair.stable, signal, bound)
+    def window(self, signal: Signal, bound: float | None = None, *, weight: int | None = None) -> Observed:
+        """New observations of both versions. `bound`: seconds beyond which an answer is slow, for `slow`. `weight`: percent
+        that the gateway was to send to the candidate all the while, for `requests`."""
+        candidate, stable = self._new[self.pair.candidate].values(), self._new[self.pair.stable].values()
+        if signal == "scores":
+            return Scores(candidate=_sums(candidate), stable=_sums(stable))
+        if signal == "predictions":
+            return Classes(candidate=_classes(candidate), stable=_classes(stable))
+        if signal == "requests":
+            return Split(candidate_n=_total(candidate, "requests"), stable_n=_total(stable, "requests"), weight=weight)
+        candidate_n, candidate_bad = self._good_or_bad(candidate, signal, bound)
+        stable_n, stable_bad = self._good_or_bad(stable, signal, bound)
         return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
 
     def new_requests(self, version: str) -> int:
         """Requests answered by a version since the last reading."""
-        return self._side(version, "errors", None)[0]
+        return _total(self._new[version].values(), "requests")
 
-    def _side(self, version: str, signal: Signal, bound: float | None) -> tuple[int, int]:
+    def _good_or_bad(self, processes: Iterable[_New], signal: Signal, bound: float | None) -> tuple[int, int]:
         """(n, bad) of one version; bad never exceeds n, however a scrape was torn."""
         n = bad = 0
-        for counts in self._new[version].values():
+        for counts in processes:
             if signal == "errors":
                 n += counts.get(("requests", None), 0)
                 bad += counts.get(("errors", None), 0)
@@ -104,9 +133,31 @@ class Reading:
         return one.value if one.value < before else one.value - before
 
     def _all_new(self, one: Series) -> bool:
-        if any(key.startswith(f"{one.source}|") for key in self._before) or one.version == self.pair.candidate:
+        if any(key.startswith(f"{one.source}|") for key in self._before):
+            followed = f"{one.source}|{one.version}|{one.kind}"
+            return one.kind not in _ASKED_FOR or any(key.startswith(followed) for key in self._before)
+        if one.version == self.pair.candidate:
             return True
         return one.started is not None and self._began is not None and one.started >= self._began
+
+
+def _total(processes: Iterable[_New], kind: Kind) -> int:
+    return sum(counts.get((kind, None), 0) for counts in processes)
+
+
+def _sums(processes: Collection[_New]) -> Sums:
+    n, total, squares = (_total(processes, kind) for kind in _SCORES)
+    return Sums(n=n, total=total, squares=squares) if n else Sums()
+
+
+def _classes(processes: Iterable[_New]) -> Mapping[str, int]:
+    """Every class that is counted, those without a new row included."""
+    found: dict[str, int] = defaultdict(int)
+    for counts in processes:
+        for (kind, what), count in counts.items():
+            if kind == "predictions":
+                found[str(what)] += count
+    return dict(found)
 
 
 def p95_bound(series: Iterable[Series], version: str) -> timedelta | None:

@@ -15,7 +15,8 @@ from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
 from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
-from kanarya_rollout.gates import Gate, Window, open_gate, refusing
+from kanarya_rollout.decide.weights import agree, shares
+from kanarya_rollout.gates import Gate, Observed, open_gate, refusing
 from kanarya_rollout.observation import Unread
 
 
@@ -64,8 +65,9 @@ def _read(draft: Draft) -> Reading | None:
         return None
     pair = Pair(candidate=draft.candidate.version, stable=stable.version)
     fresh = _pin_slow(draft, pair)
-    known = draft.status.ledger.counters
-    return Reading(tracked(series, pair, _bounds(draft)), known, pair, began=draft.status.started_at, fresh_bounds=fresh)
+    signals = frozenset(spec.counts() for spec in draft.spec.analysis.metrics)
+    wanted, known = tracked(series, pair, _bounds(draft), signals), draft.status.ledger.counters
+    return Reading(wanted, known, pair, began=draft.status.started_at, fresh_bounds=fresh)
 
 
 def _opened(draft: Draft) -> list[tuple[GateSpec, Gate]]:
@@ -127,7 +129,7 @@ def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec, Gate]]) -
     for index, (spec, gate) in enumerate(gates):
         signal = spec.counts()
         bound = bound_of(draft, spec) if signal == "slow" else None
-        window = reading.window(signal, bound.total_seconds() if bound else None)
+        window = reading.window(signal, bound=bound.total_seconds() if bound else None, weight=_weight(draft))
         if window:
             folded = gate.fold(window)
             gates[index], saved[spec.name] = (spec, folded), folded.saved()
@@ -135,10 +137,16 @@ def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec, Gate]]) -
     return {"gates": saved, "step_observations": observed}
 
 
-def _observe(observed: dict[str, int], spec: GateSpec, window: Window) -> None:
+def _observe(observed: dict[str, int], spec: GateSpec, window: Observed) -> None:
     """Count towards `minSamples`, if the present step has begun to count."""
     if spec.name in observed:
         observed[spec.name] += window.candidate_n
+
+
+def _weight(draft: Draft) -> int | None:
+    """The candidate's weight, if the gateway has it; None while it is on its way."""
+    in_force = draft.in_force
+    return draft.before.canary_weight if in_force is not None and agree(shares(draft.before), in_force) else None
 
 
 def _unpinned(draft: Draft, spec: GateSpec) -> Evidence | None:

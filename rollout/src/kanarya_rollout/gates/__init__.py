@@ -2,29 +2,39 @@
 
     sequential_ratio       errors and slow requests: ratio of rates
     sequential_proportion  labels: difference of accuracies
+    sequential_mean        scores: difference of means
+    distribution           predictions: how far any class's share moved
+    sample_ratio           the split itself; blocks a promotion, refuses nobody
     threshold              absolute guard
 
-    gate          what a gate is          proportions   e-variables for two proportions
-    mixture       means of e-processes
+    gate    what a gate is              mixture      means of e-processes, and the answer they give together
+    window  what it folds               proportions  e-variables for two proportions
 
 `open_gate` turns a spec and what was saved into a gate. Chances of error hold over all looks together: alpha is divided by
-`refusing`, the number of sequential gates of the rollout, each of which can refuse. Thresholds have no alpha to spend.
+`refusing`, the number of gates of the rollout that can refuse by a test. Thresholds have no alpha to spend.
 Acceptance is not divided: a promotion needs every gate.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 
 from kanarya_contracts.rollout import GateSpec
-from kanarya_rollout.gates.gate import Gate, Saved, Window
+from kanarya_rollout.gates.distribution import Distribution
+from kanarya_rollout.gates.gate import Gate, Saved
+from kanarya_rollout.gates.sample_ratio import SampleRatio
+from kanarya_rollout.gates.sequential_mean import SequentialMean
 from kanarya_rollout.gates.sequential_proportion import SequentialProportion
 from kanarya_rollout.gates.sequential_ratio import SequentialRatio
 from kanarya_rollout.gates.threshold import Threshold
+from kanarya_rollout.gates.window import Classes, Observed, Scores, Split, Sums, Window
 
-__all__ = ["Gate", "Saved", "Window", "open_gate", "refusing"]
+__all__ = ["Classes", "Gate", "Observed", "Saved", "Scores", "Split", "Sums", "Window", "open_gate", "refusing"]
 
 _TESTS: Mapping[str, Callable[[GateSpec, float, Mapping[str, list[str]] | None], Gate]] = {
     "sequential-ratio": SequentialRatio.opened,
     "sequential-proportion": SequentialProportion.opened,
+    "sequential-mean": SequentialMean.opened,
+    "distribution": Distribution.opened,
+    "sample-ratio": SampleRatio.opened,
     "threshold": Threshold.opened,
 }
 

@@ -9,63 +9,18 @@ from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol
 
-from kanarya_contracts.rollout import Evidence, Signal, Tally
+from kanarya_contracts.rollout import Evidence, Signal
 
 Saved = dict[str, list[str]]
 """Counts by name, as decimal strings, and sums as `packed` writes them: the form in which the ledger keeps them."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Window:
-    """Observations of both versions between two readings, each counted in one window only."""
-
-    candidate_n: int = 0
-    candidate_bad: int = 0
-    stable_n: int = 0
-    stable_bad: int = 0
-
-    def __add__(self, other: "Window") -> "Window":
-        return Window(
-            candidate_n=self.candidate_n + other.candidate_n,
-            candidate_bad=self.candidate_bad + other.candidate_bad,
-            stable_n=self.stable_n + other.stable_n,
-            stable_bad=self.stable_bad + other.stable_bad,
-        )
-
-    def __bool__(self) -> bool:
-        return bool(self.candidate_n or self.stable_n)
-
-    @property
-    def candidate(self) -> Tally:
-        """The candidate's side, as the status shows it."""
-        return Tally(n=self.candidate_n, bad=self.candidate_bad)
-
-    @property
-    def stable(self) -> Tally:
-        """The stable version's side, as the status shows it."""
-        return Tally(n=self.stable_n, bad=self.stable_bad)
-
-    def saved(self) -> list[str]:
-        """For `Saved`."""
-        return [str(count) for count in (self.candidate_n, self.candidate_bad, self.stable_n, self.stable_bad)]
-
-    @classmethod
-    def restored(cls, counts: list[str]) -> Self:
-        """From `saved`."""
-        candidate_n, candidate_bad, stable_n, stable_bad = map(int, counts)
-        return cls(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
-
-
-NOTHING = Window()
-"""No observation of either version."""
-
-
 class Gate(Protocol):
     """A test and what it has seen."""
 
-    def fold(self, window: Window) -> "Gate":
+    def fold(self, window: Any) -> "Gate":
         """The gate that has seen this window too."""
         ...
 
@@ -94,7 +49,7 @@ _WORDS = {
 
 
 def words(signal: Signal) -> Words:
-    """The words for a signal."""
+    """The words for a signal whose observations are good or bad."""
     return _WORDS[signal]
 
 

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log1p
 
-from kanarya_rollout.gates.gate import Window
+from kanarya_rollout.gates.window import Window
 
 _EDGE = 0.005
 """Alternatives keep this far from 0 and 1, so that one surprising observation never makes a factor of 0."""
@@ -72,8 +72,8 @@ def alternative(boundary: float, base: float, gap: float, window: Window) -> tup
     u_c, u_s = q_c * (1 - q_c) / n_c, q_s * (1 - q_s) / n_s
     t = gap / (u_c + u_s)
     if t < 0:
-        return q_c, q_s, max(t, (edge - q_c) / u_c, (q_s - 1 + edge) / u_s)
-    return q_c, q_s, min(t, (1 - edge - q_c) / u_c, (q_s - edge) / u_s)
+        return q_c, q_s, min(0.0, max(t, (edge - q_c) / u_c, (q_s - 1 + edge) / u_s))
+    return q_c, q_s, max(0.0, min(t, (1 - edge - q_c) / u_c, (q_s - edge) / u_s))
 
 
 def log_ratio(window: Window, q_c: float, q_s: float, t: float) -> float:

@@ -13,9 +13,10 @@ from decimal import Decimal
 from functools import lru_cache
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
-from kanarya_rollout.gates.gate import NOTHING, Saved, Window, packed, progress, unpacked
+from kanarya_rollout.gates.gate import Saved, packed, progress, unpacked
 from kanarya_rollout.gates.mixture import Thresholds, evidence, geometric, lacks, log_mean_exp
 from kanarya_rollout.gates.proportions import Side, expected, increments
+from kanarya_rollout.gates.window import NOTHING, Window
 
 _POINTS = 10
 

@@ -27,8 +27,9 @@ from decimal import Decimal
 from functools import lru_cache
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Signal, Verdict
-from kanarya_rollout.gates.gate import Saved, Window, packed, progress, unpacked, words
+from kanarya_rollout.gates.gate import Saved, packed, progress, unpacked, words
 from kanarya_rollout.gates.mixture import Thresholds, evidence, geometric, lacks, log_mean_exp, missing
+from kanarya_rollout.gates.window import Window
 
 _OWN = ((0.0, 0.5), (0.125, 0.125), (0.25, 0.125), (0.5, 0.25))
 """(q / p0, weight). Half rests on a candidate that never fails: the case that `negligible` is for."""

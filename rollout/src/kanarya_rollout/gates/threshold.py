@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Signal, Verdict
-from kanarya_rollout.gates.gate import Saved, Window, progress, words
+from kanarya_rollout.gates.gate import Saved, progress, words
+from kanarya_rollout.gates.window import Window
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _CONDITION = re.compile(r"^([<>]=?)\s*(\d+(?:\.\d+)?)$")

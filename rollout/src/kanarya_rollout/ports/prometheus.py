@@ -1,12 +1,11 @@
 """Counters from Prometheus. Adapter of the `metrics` port: one Prometheus for the process, one view of it a rollout.
 
-Owns five instant queries, one a metric for all rollouts together, asked at most once in `max_age`. Counters come raw: deltas
+Owns three instant queries for all rollouts together, asked at most once in `max_age`. Counters come raw: deltas
 are the ledger's. A series belongs to a process, told by its scrape target and the process's start time, so a pod that begins
 anew under the same address is a new source. A target whose scrape fails has no samples (Prometheus marks them stale), so it
 is left out and its counts arrive with a later window.
 """
 
-import math
 import threading
 import time
 from collections import defaultdict
@@ -18,8 +17,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kanarya_contracts import metrics as names
-from kanarya_rollout.observation import Kind, Series
+from kanarya_rollout.observation import Series
 from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.ports.counted import ALWAYS, METRICS, Key, counted
 
 TIMEOUT_SECONDS = 5.0
 """For one query."""
@@ -27,14 +27,13 @@ TIMEOUT_SECONDS = 5.0
 STARTED = "process_start_time_seconds"
 """Gauge: when a process started, as every official client library exposes it."""
 
+_COUNTERS = "counters"
+
 _QUERIES: Mapping[str, str] = {
     names.INFO: names.INFO,
     STARTED: f"{STARTED} and on (job, instance) {names.INFO}",
-    names.REQUESTS: names.REQUESTS,
-    names.DURATION: f"{names.DURATION}_bucket",
-    names.FEEDBACK: names.FEEDBACK,
+    _COUNTERS: f'{{__name__=~"{"|".join(METRICS)}"}}',
 }
-_COUNTS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
 
 
 class _Seen(BaseModel):
@@ -66,7 +65,7 @@ class _Response(_Seen):
 
 
 Samples = Mapping[str, tuple[Sample, ...]]
-"""Metric → its samples; the keys are those of the queries."""
+"""What was asked → its samples; the keys are those of the queries."""
 
 
 class Prometheus:
@@ -175,29 +174,11 @@ def servers_of(samples: Samples, model: str, namespace: str) -> Iterator[Server]
 
 def series_of(server: Server, samples: Samples) -> Iterator[Series]:
     """One process's counters. Those of its own version are there from the start, at 0."""
-    counts: dict[tuple[str, Kind, float | None], int] = defaultdict(int)
-    counts.update({(server.version, kind, None): 0 for kind in _COUNTS})
-    for name in (names.REQUESTS, names.DURATION, names.FEEDBACK):
-        for one in samples[name]:
-            if one.target == server.target and math.isfinite(value := float(one.value[1])):
-                for key in _keys(name, one.metric):
-                    counts[key] += int(value)
+    counts: dict[Key, int] = defaultdict(int, {(server.version, kind, None, None): 0 for kind in ALWAYS})
+    for one in samples[_COUNTERS]:
+        if one.target == server.target:
+            for key, count in counted(one.metric.get("__name__", ""), one.metric, float(one.value[1])):
+                counts[key] += count
     started = datetime.fromtimestamp(server.started, UTC)
-    for (version, kind, bound), count in counts.items():
-        yield Series(source=server.source, version=version, kind=kind, value=count, bound=bound, started=started)
-
-
-def _keys(name: str, labels: Mapping[str, str]) -> Iterator[tuple[str, Kind, float | None]]:
-    """The series that a sample counts towards: none, one, or for a failed request two."""
-    version = labels.get(names.VERSION, "")
-    if name == names.REQUESTS:
-        code = labels.get(names.CODE, "")
-        if not code.startswith("4"):
-            yield version, "requests", None
-        if code.startswith("5"):
-            yield version, "errors", None
-    elif name == names.DURATION:
-        bound = float(labels.get("le", "inf"))
-        yield version, "faster", None if math.isinf(bound) else bound
-    else:
-        yield version, "right" if labels.get(names.OUTCOME) == "right" else "wrong", None
+    for (version, kind, bound, of), count in counts.items():
+        yield Series(source=server.source, version=version, kind=kind, value=count, bound=bound, of=of, started=started)

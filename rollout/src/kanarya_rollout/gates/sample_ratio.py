@@ -1,0 +1,139 @@
+"""Is the split that was asked for the split that happens? Blocks a promotion on evidence from a split that was not real; it
+never refuses a candidate, whose fault it is not.
+
+Requests go to the candidate with chance w, the weight that the gateway says it has. For x of n at that weight
+
+    ln E = ln B(k w + x, k (1 - w) + n - x) - ln B(k w, k (1 - w)) - x ln w - (n - x) ln(1 - w),      k = 100
+
+the beta-binomial mixture of M. Lindon, A. Malek, "Anytime-Valid Inference for Multinomial Count Data" (NeurIPS 2022, arXiv
+2011.03567), section 3, with its mass around w. It is an e-process while the split is right, and begins anew with every weight:
+the i-th counts 1 / (i (i + 1)) of the whole, which sum to 1, and what belongs to weights to come stands by as 1. At 1/alpha the
+split is not believed.
+
+Requests that fall between two readings of which either was taken while a weight was on its way are not counted: nobody knows
+at which weight they were sent.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from kanarya_contracts.rollout import Evidence, GateSpec, Tally, Verdict
+from kanarya_rollout.gates.gate import Saved, packed, progress, unpacked
+from kanarya_rollout.gates.mixture import shown
+from kanarya_rollout.gates.window import Split
+
+_CONCENTRATION = 100.0
+"""k: alternatives to w = 0.1 have a standard deviation of 0.03."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleRatio:
+    """See the module. `opened` makes one."""
+
+    name: str
+    min_samples: int
+    """At least 1."""
+    threshold: float
+    """ln(1/alpha)."""
+    last: int | None = None
+    """The weight at the last reading; None while it was on its way."""
+    place: int = 0
+    """Which weight this is, from 1; 0 before the first."""
+    weight: int = 0
+    candidate_n: int = 0
+    """At this weight."""
+    stable_n: int = 0
+    """At this weight."""
+    earlier: float = 0.0
+    """What the weights before this one add to E."""
+    seen: tuple[int, int] = (0, 0)
+    """Everything that was counted, of candidate and stable version."""
+
+    @classmethod
+    def opened(cls, spec: GateSpec, alpha: float, saved: Mapping[str, list[str]] | None = None) -> "SampleRatio":
+        """A gate that goes on from `saved`, or begins if that is None."""
+        threshold, least = -math.log(alpha), max(1, spec.min_samples)
+        if saved is None or saved.get("of") != [spec.test]:
+            return cls(name=spec.name, min_samples=least, threshold=threshold)
+        place, weight, candidate_n, stable_n, all_candidate, all_stable = map(int, saved["counts"])
+        return cls(
+            name=spec.name,
+            min_samples=least,
+            threshold=threshold,
+            last=int(saved["last"][0]) if saved["last"] else None,
+            place=place,
+            weight=weight,
+            candidate_n=candidate_n,
+            stable_n=stable_n,
+            earlier=unpacked(saved["earlier"])[0],
+            seen=(all_candidate, all_stable),
+        )
+
+    def saved(self) -> Saved:
+        """Counts at this weight, and what the ones before left."""
+        counts = (self.place, self.weight, self.candidate_n, self.stable_n, *self.seen)
+        return {
+            "of": ["sample-ratio"],
+            "last": [] if self.last is None else [str(self.last)],
+            "counts": list(map(str, counts)),
+            "earlier": packed([self.earlier]),
+        }
+
+    def fold(self, window: Split) -> "SampleRatio":
+        """One window more; it counts if the gateway had one weight all through it."""
+        weight = window.weight
+        if weight is None or weight != self.last or not 0 < weight < 100:
+            return replace(self, last=weight)
+        here = self
+        if weight != self.weight:
+            earlier = self.earlier + self._part()
+            here = replace(self, place=self.place + 1, weight=weight, candidate_n=0, stable_n=0, earlier=earlier)
+        return replace(
+            here,
+            candidate_n=here.candidate_n + window.candidate_n,
+            stable_n=here.stable_n + window.stable_n,
+            seen=(here.seen[0] + window.candidate_n, here.seen[1] + window.stable_n),
+        )
+
+    def _part(self) -> float:
+        """What this weight adds to E."""
+        return math.exp(min(self._log_here(), 700.0)) / (self.place * (self.place + 1)) if self.place else 0.0
+
+    def _log_here(self) -> float:
+        share, x, rest = self.weight / 100, self.candidate_n, self.stable_n
+        a, b = _CONCENTRATION * share, _CONCENTRATION * (1 - share)
+        return _log_beta(a + x, b + rest) - _log_beta(a, b) - x * math.log(share) - rest * math.log(1 - share)
+
+    def judge(self) -> Evidence:
+        """Successful unless the split is not believed; then Inconclusive, which holds and refuses nobody."""
+        log_e = math.log(self.earlier + self._part() + 1 / (self.place + 1))
+        verdict, message = self._verdict(log_e)
+        return Evidence(
+            metric=self.name,
+            candidate=Tally(n=self.seen[0]),
+            stable=Tally(n=self.seen[1]),
+            log_e=shown(log_e),
+            threshold=shown(self.threshold),
+            verdict=verdict,
+            needs=max(0, self.min_samples - self.seen[0]),
+            message=message,
+        )
+
+    def _verdict(self, log_e: float) -> tuple[Verdict, str]:
+        if not any(self.seen):
+            return "NoData", "no requests at a settled weight yet"
+        if log_e >= self.threshold:
+            return "Inconclusive", f"{self._speak()}: not the split that was asked for, so nothing is promoted on it"
+        if self.seen[0] < self.min_samples:
+            return "Inconclusive", progress(self.seen[0], self.min_samples - self.seen[0], "requests")
+        return "Successful", f"{self._speak()}, as asked for"
+
+    def _speak(self) -> str:
+        total = self.candidate_n + self.stable_n
+        got = 100 * self.candidate_n / total if total else 0.0
+        return f"{got:.3g}% of {total:,} requests went to the candidate at weight {self.weight}"
+
+
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)

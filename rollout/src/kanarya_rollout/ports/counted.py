@@ -1,0 +1,54 @@
+"""From a sample of a model server's exposition to the series it counts towards. Used by every adapter of the `metrics` port."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+from kanarya_contracts import metrics as names
+from kanarya_rollout.observation import Kind
+
+Key = tuple[str, Kind, float | None, str | None]
+"""Version, kind, bound, class: what tells the series of one process apart."""
+
+ALWAYS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
+"""Kinds that a server has from its start, at 0: a process without any counter is unknown."""
+
+METRICS = (
+    names.REQUESTS,
+    f"{names.DURATION}_bucket",
+    names.FEEDBACK,
+    names.PREDICTIONS,
+    names.SCORES,
+    names.SCORE_SUM,
+    names.SCORE_SQUARES,
+)
+"""Names of the samples that count towards something."""
+
+_SCORES: Mapping[str, tuple[Kind, int]] = {
+    names.SCORES: ("scores", 1),
+    names.SCORE_SUM: ("score-sum", 1_000_000),
+    names.SCORE_SQUARES: ("score-squares", 1_000_000),
+}
+"""Metric → kind, and how many of its units make one of the metric's."""
+
+
+def counted(name: str, labels: Mapping[str, str], value: float) -> Iterator[tuple[Key, int]]:
+    """The series that a sample counts towards, and how much: none, one, or for a failed request two."""
+    if not math.isfinite(value):
+        return
+    version = labels.get(names.VERSION, "")
+    if name == names.REQUESTS:
+        code = labels.get(names.CODE, "")
+        if not code.startswith("4"):
+            yield (version, "requests", None, None), int(value)
+        if code.startswith("5"):
+            yield (version, "errors", None, None), int(value)
+    elif name == f"{names.DURATION}_bucket":
+        bound = float(labels.get("le", "inf"))
+        yield (version, "faster", None if math.isinf(bound) else bound, None), int(value)
+    elif name == names.FEEDBACK:
+        yield (version, "right" if labels.get(names.OUTCOME) == "right" else "wrong", None, None), int(value)
+    elif name == names.PREDICTIONS:
+        yield (version, "predictions", None, labels.get(names.CLASS, "")), int(value)
+    elif name in _SCORES:
+        kind, unit = _SCORES[name]
+        yield (version, kind, None, None), round(value * unit)
