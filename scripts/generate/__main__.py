@@ -20,6 +20,7 @@ import words
 
 import kanarya_model.__main__
 import kanarya_model.settings
+from kanarya_cli import windows
 from kanarya_cli.app import app
 from kanarya_contracts import artifact, metrics, names, rollout
 from kanarya_contracts.testing import contract_document, rollout_document
@@ -48,6 +49,7 @@ FILES: Mapping[str, Callable[[], str]] = {
         kanarya_model.settings,
     ),
     "docs/reference/cli.md": lambda: commands.typer_page(app),
+    "docs/reference/windows.md": lambda: models.page("Windows", windows.WindowLine, windows),
     "docs/reference/metrics.md": lambda: words.metrics_page(metrics),
     "docs/reference/names.md": lambda: words.names_page(names),
     **dashboards.files(),

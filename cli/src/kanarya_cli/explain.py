@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from kanarya_cli import view
 from kanarya_contracts.names import ConditionType, Reason
-from kanarya_contracts.rollout import Condition, ModelRollout
+from kanarya_contracts.rollout import Condition, GateSpec, ModelRollout
 
 _ADVICE = {
     Reason.REGISTRY_UNREACHABLE: "Nothing moves until the registry answers again; traffic stays as it is.",
@@ -62,6 +62,8 @@ def _gates(rollout: ModelRollout) -> list[str]:
             lines.append(f"{gate.name}: nothing counted yet.")
             continue
         lines.append(f"{gate.name}: {row.verdict}. {row.message}".strip())
+        if row.verdict == "Inconclusive" and row.needs != 0:
+            lines.append(f"{gate.name}: {_help(gate)}")
         here = counted.get(gate.name, 0)
         if here < gate.min_samples and view.position(rollout).startswith("step"):
             lines.append(f"{gate.name}: this step has {here:,} of the {gate.min_samples:,} observations it waits for.")
@@ -71,6 +73,16 @@ def _gates(rollout: ModelRollout) -> list[str]:
 def _way_back(rollout: ModelRollout) -> list[str]:
     ends = "A new challenger ends that sooner: the former champion leaves before it starts."
     return [f"{line}. {ends}" for line in view.way_back(rollout)]
+
+
+def _help(gate: GateSpec) -> str:
+    """What makes a gate decide sooner."""
+    bound = {
+        "sequential-ratio": "margin.negligible, a rate that is low enough in any case",
+        "threshold": "a smaller minSamples",
+        "sample-ratio": "a smaller minSamples",
+    }.get(gate.test, "margins that lie further apart")
+    return f"sooner with more weight (exposure is requests, not percent), recorded windows (kanarya replay), or {bound}."
 
 
 def _advice(name: str, standing: list[Condition]) -> list[str]:

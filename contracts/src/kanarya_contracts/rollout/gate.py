@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -91,15 +92,7 @@ class GateSpec(Strict):
 
     def counts(self) -> Signal:
         """The signal: given, or implied by test or name. Raises ValueError where nothing says it, which no valid gate does."""
-        if self.signal is not None:
-            return self.signal
-        choice = SIGNALS[self.test]
-        if len(choice) == 1:
-            return choice[0]
-        for start, signal in NAMED.items():
-            if self.name.startswith(start):
-                return signal
-        raise ValueError(f"is missing: give {_or(choice)}, or a name that starts with {_or(NAMED)}")
+        return self.signal or _implied(self.test, self.name)
 
     @property
     def refuses(self) -> bool:
@@ -176,6 +169,17 @@ class GateSpec(Strict):
         elif negligible is not None and not 0 < negligible < 1:
             wrong.append(problem(f"got {negligible}, expected a rate between 0 and 1", "margin", "negligible"))
         return wrong
+
+
+@lru_cache(maxsize=1024)
+def _implied(test: str, name: str) -> Signal:
+    choice = SIGNALS[test]
+    if len(choice) == 1:
+        return choice[0]
+    for start, signal in NAMED.items():
+        if name.startswith(start):
+            return signal
+    raise ValueError(f"is missing: give {_or(choice)}, or a name that starts with {_or(NAMED)}")
 
 
 def _or(words: Iterable[str]) -> str:

@@ -136,7 +136,10 @@ class ModelRolloutStatus(Strict):
 
     def condition(self, kind: ConditionType) -> Condition | None:
         """The condition of that type, if it was ever set."""
-        return next((condition for condition in self.conditions if condition.type == kind), None)
+        for condition in self.conditions:
+            if condition.type == kind:
+                return condition
+        return None
 
     def is_true(self, kind: ConditionType) -> bool:
         """Whether that condition stands and is True."""

@@ -1,0 +1,216 @@
+"""A rollout driven by windows of counts instead of a world: the past replayed, or a future tried out. Used by the command.
+
+Owns a world that does as it is told: a registry with a champion and a challenger, two servers that are ready, a gateway, and
+counters that grow by each window. What becomes of the rollout is `decide`'s doing alone; time is what the windows say.
+
+The gateway follows at once, so windows that were recorded at one weight still lead through every step. Where a gate asks which
+weight was in force, `decide` is shown what the window says first, and that the gateway has followed after it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from kanarya_contracts.names import ConditionType, Verb
+from kanarya_contracts.rollout import Evidence, ModelRollout, ModelRolloutStatus, Request, Signal
+from kanarya_rollout.decide import decide, shares
+from kanarya_rollout.observation import Backend, Kind, Observation, RegisteredVersion, RegistryView, Series
+
+STABLE, CANDIDATE = "1", "2"
+"""The versions of the two sides."""
+
+Outcome = Literal["Inconclusive", "Successful", "Failed"]
+"""Successful: promoted. Failed: rolled back. Inconclusive: neither yet."""
+
+_BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)
+_BOUND = timedelta(seconds=1)
+"""Stands for whatever made an answer slow, where the rollout would find the bound by itself."""
+_MOVES = 8
+"""Passes in which everything that waits for no window has happened: pinned, verified, started; promoted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """What one version did in a window."""
+
+    requests: int = 0
+    """Answered with anything but 4xx."""
+    errors: int = 0
+    """Of them with 5xx."""
+    slow: int = 0
+    """Of the others, too late."""
+    labels: int = 0
+    """That came back, whichever window the prediction was made in."""
+    right: int = 0
+    """Of them."""
+    scores: int = 0
+    """That came back."""
+    score_sum: int = 0
+    """Sum of them, in millionths."""
+    score_squares: int = 0
+    """Sum of their squares, in millionths."""
+    predictions: Mapping[str, int] = field(default_factory=dict)
+    """Rows answered with each class."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What the controller would say and do after a window."""
+
+    verdict: Outcome
+    evidence: tuple[Evidence, ...]
+    """A gate each."""
+    weight: int
+    """Percent to the candidate next: 100 once it is promoted, 0 once it is rolled back."""
+    message: str
+    """Why it ended, or where it is."""
+
+
+class Replay:
+    """One rollout, from its challenger's first step."""
+
+    def __init__(self, rollout: ModelRollout, *, patient: bool = True) -> None:
+        """`patient`: pauses that wait for a person stand; otherwise a person ends each at once. A status is not looked at."""
+        metrics = tuple(
+            spec.model_copy(update={"slower_than": _BOUND}) if spec.counts() == "slow" and spec.slower_than is None else spec
+            for spec in rollout.spec.analysis.metrics
+        )
+        analysis = rollout.spec.analysis.model_copy(update={"metrics": metrics})
+        spec = rollout.spec.model_copy(update={"analysis": analysis})
+        self._rollout = rollout.model_copy(update={"spec": spec, "status": ModelRolloutStatus()})
+        self._bounds = {one.slower_than.total_seconds() for one in metrics if one.slower_than is not None}
+        self._patient = patient
+        self._asks_weight = any(spec.counts() == "requests" for spec in metrics)
+        self._now = _BEGINNING
+        self._asked = 0
+        signals = {spec.counts() for spec in metrics}
+        self._stable, self._candidate = _Side(STABLE, signals), _Side(CANDIDATE, signals)
+        self._ended: Answer | None = None
+        for _ in range(_MOVES):
+            self._pass(shares(self.status))
+
+    @property
+    def status(self) -> ModelRolloutStatus:
+        """As `decide` left it."""
+        return self._rollout.status
+
+    @property
+    def weight(self) -> int:
+        """Percent that the candidate is to have in the next window."""
+        return self._ended.weight if self._ended else self.status.canary_weight
+
+    def step(self, *, seconds: float, weight: int, candidate: Counts, stable: Counts) -> Answer:
+        """One window more. `weight`: percent that went to the candidate in it. A rollout that has ended stays as it is."""
+        if self._ended is not None:
+            return self._ended
+        if self._candidate.meets(candidate, stable) | self._stable.meets(candidate, stable):
+            self._pass(shares(self.status))  # a server has its classes from its start, at 0
+        self._now += timedelta(seconds=seconds)
+        self._candidate.add(candidate, self._bounds)
+        self._stable.add(stable, self._bounds)
+        if not self._asks_weight:
+            weight = self.status.canary_weight
+        self._pass({STABLE: 100 - weight, CANDIDATE: weight})
+        for _ in range(_MOVES):
+            if self.status.canary_weight == weight or self.status.current_step_index is None:
+                break
+            weight = self.status.canary_weight
+            self._pass(shares(self.status))
+        return self._answer()
+
+    def _pass(self, in_force: Mapping[str, int]) -> None:
+        view = RegistryView(stable=_version(STABLE), candidate=_version(CANDIDATE))
+        series = (*self._stable.series(), *self._candidate.series())
+        seen = Observation(
+            now=self._now, registry=view, backends=_READY, in_force=in_force, series=series, request=self._person()
+        )
+        self._rollout = self._rollout.model_copy(update={"status": decide(self._rollout, seen).status})
+
+    def _person(self) -> Request | None:
+        """A person who ends every pause."""
+        if self._patient or not self.status.is_true(ConditionType.PAUSED):
+            return None
+        self._asked += 1
+        return Request(id=str(self._asked), verb=Verb.PROMOTE)
+
+    def _answer(self) -> Answer:
+        status = self.status
+        ended = status.current_step_index is None
+        verdict: Outcome = "Inconclusive"
+        if ended:
+            verdict = "Successful" if status.is_true(ConditionType.PROMOTED) else "Failed"
+        weight = status.canary_weight if not ended else 100 if verdict == "Successful" else 0
+        answer = Answer(verdict=verdict, evidence=status.evidence, weight=weight, message=_message(status, verdict))
+        self._ended = answer if ended else None
+        return answer
+
+
+_SPEAKS: Mapping[Outcome, ConditionType] = {
+    "Successful": ConditionType.PROMOTED,
+    "Failed": ConditionType.ROLLED_BACK,
+    "Inconclusive": ConditionType.PROGRESSING,
+}
+
+
+def _message(status: ModelRolloutStatus, verdict: Outcome) -> str:
+    paused = status.condition(ConditionType.PAUSED)
+    condition = paused if paused is not None and paused.status == "True" else status.condition(_SPEAKS[verdict])
+    return condition.message if condition is not None else ""
+
+
+_Key = tuple[Kind, float | None, str | None]
+"""Kind, bound, class."""
+
+_ALWAYS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
+_SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
+
+
+class _Side:
+    """One version's counters, of one process that never ends."""
+
+    def __init__(self, version: str, signals: set[Signal]) -> None:
+        self.version = version
+        self._scored = "scores" in signals
+        kinds = _ALWAYS + (_SCORES if self._scored else ())
+        self._counts: dict[_Key, int] = {(kind, None, None): 0 for kind in kinds}
+
+    def meets(self, *windows: Counts) -> bool:
+        """Whether there are classes in these that were not known; they are, from now on."""
+        named = {name for counts in windows for name in counts.predictions}
+        new = named - {of for _, _, of in self._counts} if named else named
+        self._counts.update({("predictions", None, name): 0 for name in new})
+        return bool(new)
+
+    def add(self, counts: Counts, bounds: set[float]) -> None:
+        """A window's counts."""
+        answered = counts.requests - counts.errors
+        added: dict[_Key, int] = {
+            ("requests", None, None): counts.requests,
+            ("errors", None, None): counts.errors,
+            ("right", None, None): counts.right,
+            ("wrong", None, None): counts.labels - counts.right,
+            ("faster", None, None): answered,
+        }
+        for bound in bounds:
+            added["faster", bound, None] = answered - counts.slow
+        if self._scored:
+            added["scores", None, None] = counts.scores
+            added["score-sum", None, None] = counts.score_sum
+            added["score-squares", None, None] = counts.score_squares
+        for name, count in counts.predictions.items():
+            added["predictions", None, name] = count
+        for key, count in added.items():
+            self._counts[key] = self._counts.get(key, 0) + count
+
+    def series(self) -> Iterator[Series]:
+        """As a port would read them."""
+        for (kind, bound, of), value in self._counts.items():
+            yield Series(source=self.version, version=self.version, kind=kind, bound=bound, of=of, value=value)
+
+
+def _version(version: str) -> RegisteredVersion:
+    return RegisteredVersion(version=version, digest=f"sha256:{version}", uri="", tags={})
+
+
+_READY = {version: Backend(version=version, state="Ready", example_problems=()) for version in (STABLE, CANDIDATE)}
