@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-from kanarya_contracts.names import ConditionType, Verb
+from kanarya_contracts.names import ConditionType, Reason, Verb
 from kanarya_contracts.rollout import Evidence, ModelRollout, ModelRolloutStatus, Request, Signal
 from kanarya_rollout.decide import decide, shares
 from kanarya_rollout.observation import Backend, Kind, Observation, RegisteredVersion, RegistryView, Series
@@ -129,7 +129,8 @@ class Replay:
 
     def _person(self) -> Request | None:
         """A person who ends every pause."""
-        if self._patient or not self.status.is_true(ConditionType.PAUSED):
+        paused = self.status.condition(ConditionType.PAUSED)
+        if self._patient or paused is None or paused.status == "False" or paused.reason != Reason.PAUSE_STEP:
             return None
         self._asked += 1
         return Request(id=str(self._asked), verb=Verb.PROMOTE)

@@ -28,7 +28,7 @@ from math import log1p
 
 from kanarya_rollout.gates.window import Window
 
-_EDGE = 0.005
+EDGE = 0.005
 """Alternatives keep this far from 0 and 1, so that one surprising observation never makes a factor of 0."""
 
 
@@ -45,7 +45,7 @@ class Side:
 
 def expected(seen: Window) -> float:
     """The stable version's share of good ones as past windows suggest it, shrunk to a half."""
-    return min(max((seen.stable_n - seen.stable_bad + 1) / (seen.stable_n + 2), _EDGE), 1 - _EDGE)
+    return min(max((seen.stable_n - seen.stable_bad + 1) / (seen.stable_n + 2), EDGE), 1 - EDGE)
 
 
 def increments(side: Side, base: float, window: Window) -> Iterator[float]:
@@ -54,7 +54,7 @@ def increments(side: Side, base: float, window: Window) -> Iterator[float]:
     A difference that the edge brings back into the null counts e = 1; those that meet at the edge share their answer."""
     last = answer = 0.0
     for difference in side.differences:
-        other = min(max(base + difference, _EDGE), 1 - _EDGE)
+        other = min(max(base + difference, EDGE), 1 - EDGE)
         if other != last:
             last, gap = other, other - base - side.boundary
             inside = gap >= 0 if side.above else gap <= 0
@@ -65,7 +65,7 @@ def increments(side: Side, base: float, window: Window) -> Iterator[float]:
 def alternative(boundary: float, base: float, gap: float, window: Window) -> tuple[float, float, float]:
     """(q_c, q_s, t) for an alternative about `gap` beyond the boundary. t has the sign of `gap` and may be nearer to 0."""
     n_c, n_s = window.candidate_n, window.stable_n
-    edge = min(_EDGE, (1 - abs(boundary)) / 4)
+    edge = min(EDGE, (1 - abs(boundary)) / 4)
     low, high = max(edge, edge - boundary), min(1 - edge, 1 - edge - boundary)
     q_s = min(max(base + gap * n_c / (n_c + n_s), low), high)
     q_c = q_s + boundary

@@ -31,7 +31,7 @@ from kanarya_rollout.gates.gate import Saved, packed, progress, unpacked, words
 from kanarya_rollout.gates.mixture import Thresholds, evidence, geometric, lacks, log_mean_exp, missing
 from kanarya_rollout.gates.window import Window
 
-_OWN = ((0.0, 0.5), (0.125, 0.125), (0.25, 0.125), (0.5, 0.25))
+OWN = ((0.0, 0.5), (0.125, 0.125), (0.25, 0.125), (0.5, 0.25))
 """(q / p0, weight). Half rests on a candidate that never fails: the case that `negligible` is for."""
 
 
@@ -142,13 +142,13 @@ class SequentialRatio:
         ratio = log_mean_exp(self.good)
         if self.law.negligible is None:
             return ratio
-        own = [log + math.log(weight * len(_OWN)) for log, weight in self._own(self.law.negligible)]
+        own = [log + math.log(weight * len(OWN)) for log, weight in self._own(self.law.negligible)]
         return log_mean_exp((ratio, log_mean_exp(own)))
 
     def _own(self, p0: float) -> Iterator[tuple[float, float]]:
         """ln of each term of E_own, with its weight."""
         bad, good = self.seen.candidate_bad, self.seen.candidate_n - self.seen.candidate_bad
-        for share, weight in _OWN:
+        for share, weight in OWN:
             if share == 0 and bad:
                 yield -math.inf, weight
             else:
