@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kanarya_cli.commands import demo, doctor, infer, local, replay, rollout, train
+from kanarya_cli.commands import demo, doctor, infer, local, replay, rollout, simulate, train
 
 app = typer.Typer(
     name="kanarya",
@@ -30,6 +30,7 @@ app.command("train")(train.train)
 app.command("infer")(infer.infer)
 app.add_typer(rollout.app, name="rollout")
 app.command("replay")(replay.replay)
+app.command("simulate")(simulate.simulate)
 app.add_typer(local.app, name="local")
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

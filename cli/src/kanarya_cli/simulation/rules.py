@@ -141,10 +141,11 @@ class MannWhitney(Rule):
             return
         points = self.minutes
         place = int(points**2 / 2 - 2.326 * np.sqrt(points**2 * (2 * points + 1) / 12))
-        for one in which:
-            shifts = np.sort(np.subtract.outer(self._rates[0, :, one], self._rates[1, :, one]), axis=None)
-            refused = shifts[place] > 0.25 * max(0.0, float(np.median(shifts)))
-            self.end(np.array([one]), ROLLED_BACK if refused else PROMOTED)
+        shifts = self._rates[0][:, None, which] - self._rates[1][None, :, which]
+        shifts = np.sort(shifts.reshape(points**2, len(which)), axis=0)
+        refused = shifts[place] > 0.25 * np.maximum(0.0, np.median(shifts, axis=0))
+        self.end(which[refused], ROLLED_BACK)
+        self.end(which[~refused], PROMOTED)
 
 
 class Peeking(Rule):

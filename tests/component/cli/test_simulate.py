@@ -1,0 +1,70 @@
+"""`kanarya simulate`: a person's traffic in words, rules side by side, the same seed the same figures."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from kanarya_cli.app import app
+from kanarya_contracts.problems import KanaryaError
+
+MANIFEST = "manifests/iris/modelrollout.yaml"
+
+
+def simulate(*options: str) -> str:
+    result = CliRunner().invoke(app, ["simulate", MANIFEST, "--rollouts", "60", *options], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.stdout
+
+
+def shares(*options: str) -> dict[tuple[str, str], dict]:
+    rows = json.loads(simulate("-o", "json", *options))["rows"]
+    return {(row["rule"], row["challenger"]): row for row in rows}
+
+
+def test_on_low_traffic_documented_thresholds_promote_what_ours_does_not():
+    found = shares("--rate", "12/min", "--error-rate", "0.5%")
+    assert found["Flagger, as documented", "10x errors"]["promoted"] > 0.8
+    assert found["Kanarya", "10x errors"]["promoted"] == 0
+    assert found["strict 99 %", "identical"]["rolledBack"] > 0.5
+    assert found["Kanarya", "identical"]["rolledBack"] <= 0.05
+
+
+def test_the_units_of_rates_and_shares_do_not_matter():
+    assert shares("--rate", "30/min", "--error-rate", "1%") == shares("--rate", "0.5/s", "--error-rate", "0.01")
+
+
+def test_the_table_has_a_line_for_every_rule_and_says_how_it_was_made():
+    text = simulate("--rate", "2/s", "--labels", "50%", "--label-delay", "5", "--seed", "3")
+    for said in ("Kanarya", "Argo Rollouts, as documented", "accuracy -5 points", "60 rollouts of each kind, seed 3"):
+        assert said in text
+
+
+def test_a_picture_is_drawn_where_it_is_asked_for(tmp_path):
+    simulate("--plot", str(tmp_path / "plot.png"))
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--rate", "12"), ["--rate: got '12', expected a rate such as 12/min, 2/s or 500/h"]),
+        (
+            ("--error-rate", "x", "--slow", "120%"),
+            [
+                "--error-rate: got 'x', expected a share such as 0.5% or 0.005",
+                "--slow: got '120%', expected a share such as 0.5% or 0.005",
+            ],
+        ),
+    ],
+)
+def test_traffic_that_is_none_is_named_all_at_once(options, said):
+    result = CliRunner().invoke(app, ["simulate", MANIFEST, *options])
+    assert isinstance(result.exception, KanaryaError)
+    assert [line.strip() for line in str(result.exception).splitlines()[1:]] == said
+
+
+def test_a_picture_of_no_known_kind_is_refused(tmp_path):
+    result = CliRunner().invoke(app, ["simulate", MANIFEST, "--rollouts", "10", "--plot", str(tmp_path / "plot.doc")])
+    assert isinstance(result.exception, KanaryaError)
+    assert "plot.doc" in str(result.exception)
