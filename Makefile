@@ -68,6 +68,10 @@ images: ## Build the images with docker, podman or buildah, whichever is there
 bench-serving: setup .venv-bench/.ready ## Requests a second beside KServe's ModelServer, on the same core in the same run
 	$(PY) bench/serving
 
+.PHONY: bench-decisions
+bench-decisions: setup ## How often gates are wrong, beside other tools' rules, on simulated rollouts (FULL=1: five times as many)
+	$(PY) bench/decisions $(if $(FULL),--rollouts 10000)
+
 ##@ Work on Kanarya
 .PHONY: setup
 setup: .venv/.ready ## Make .venv from the lock (the other targets do this by themselves)

@@ -28,7 +28,7 @@ def simulate(
     accuracy: Annotated[str, typer.Option(help="Its accuracy.")] = "90%",
     labels: Annotated[str, typer.Option(help="Share of the requests whose label comes back.")] = "0%",
     label_delay: Annotated[int, typer.Option(min=0, help="Minutes until it does.")] = 0,
-    rollouts: Annotated[int, typer.Option(min=10, max=100_000, help="Simulated rollouts of each kind.")] = 1000,
+    rollouts: Annotated[int, typer.Option(min=10, max=20_000, help="Simulated rollouts of each kind.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 1,
     plot: Annotated[Path | None, typer.Option(help="Write a picture here: .png, .svg or .pdf.")] = None,
     output: Output = Format.TEXT,
