@@ -102,7 +102,8 @@ def _tables(results: Results) -> Iterator[str]:
             yield _table(
                 ["rule", *(fate.name for fate in fates)], [[rule, *_row(results, rule, fates, word)] for rule in rules]
             )
-    yield "## Exposure and time\n\nRequests answered at 10x errors; minutes to the end of the median identical challenger; undecided ones."
+    yield "## Exposure and time"
+    yield "Requests answered at 10x errors; minutes to the end of the median identical challenger; undecided ones."
     by = {(cell.rule, cell.fate.name, cell.rate): one for cell, one in results.items()}
     rows = [
         [

@@ -9,16 +9,25 @@ from kanarya_rollout.testing import ACCURACY, ERRORS, Quality, Simulation, a_rol
 
 STEPS = [{"setWeight": 10}, {"pause": {}}, {"setWeight": 50}, {"analysis": {"until": ["accuracy"]}}, {"setWeight": 80}]
 GATES = [{**ERRORS, "minSamples": 10, "margin": {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.1"}}, ACCURACY]
+SPLIT = {"name": "split", "test": "sample-ratio"}
+SPECS = (GATES, [*GATES, SPLIT], [{**GATES[0], "alpha": "0.001"}, ACCURACY], [GATES[0]])
+"""What the gates may be edited to in mid-rollout; a step waits for accuracy where there is such a gate."""
 WEIGHTS = {0: 10, 1: 10, 2: 50, 3: 50, 4: 80, 5: 100}
 """Step → the most it allows; 100 only after the last, when it is promoted."""
 VERSIONS = ("1", "2", "3", "4")
 
 
+def spec(gates):
+    named = {one["name"] for one in gates}
+    steps = [step if "accuracy" in named or "analysis" not in step else {"pause": {"duration": "1s"}} for step in STEPS]
+    return a_rollout(steps=steps, metrics=gates, deadline="10m", progressDeadlineSeconds=60, rollbackWindow="40s")
+
+
 class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        spec = {"deadline": "10m", "progressDeadlineSeconds": 60, "rollbackWindow": "40s"}
-        self.world = Simulation(a_rollout(steps=STEPS, metrics=GATES, **spec))
+        self.world = Simulation(spec(GATES))
+        self.gates = GATES
         for version in VERSIONS:
             self.world.registry.register(version)
         self.world.registry.aliases["champion"] = "1"
@@ -63,6 +72,21 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(6):
             self.step(10, 1)
         self.world.fuse.at = None
+
+    @rule(gates=st.sampled_from(SPECS))
+    def edited(self, gates) -> None:
+        self.gates = gates
+        self.world.store.put(spec(gates))
+        self.step(100, 1)
+
+    @rule(share=st.sampled_from([0, 50]), passes=st.integers(1, 5))
+    def requests_do_not_follow_the_gateway(self, share: int, passes: int) -> None:
+        status = self.world.status
+        if status.canary_weight:
+            self.world.drawn = {status.stable.version: 100 - share, status.candidate.version: share}
+        for _ in range(passes):
+            self.step(300, 1)
+        self.world.drawn = None
 
     @rule(version=st.sampled_from(VERSIONS))
     def challenged(self, version: str) -> None:
@@ -153,8 +177,7 @@ class AnyOrder(RuleBasedStateMachine):
         if now != moves["champion"]:  # moved by the controller: to a candidate that has everything already
             assert self.world.traffic.now == {**dict.fromkeys(self.world.traffic.now, 0), now: 100}
 
-    @staticmethod
-    def no_promotion_without_every_gate(before, after) -> None:
+    def no_promotion_without_every_gate(self, before, after) -> None:
         pending = after.condition("Progressing")
         begins = pending is not None and pending.reason == "Promoting" and pending.status == "True"
         was = before.condition("Progressing")
@@ -163,6 +186,7 @@ class AnyOrder(RuleBasedStateMachine):
         reason = after.condition("Promoted").reason
         assert reason in {"GatesAgreed", "PromotedByRequest", "PromotedInRegistry"}
         if reason == "GatesAgreed":
+            assert [one.metric for one in after.evidence] == [one["name"] for one in self.gates]
             assert {one.verdict for one in after.evidence} == {"Successful"}
 
     @invariant()
@@ -174,6 +198,13 @@ class AnyOrder(RuleBasedStateMachine):
             assert status.canary_weight <= WEIGHTS[status.current_step_index]
             if status.canary_weight == 100:
                 assert status.condition("Progressing").reason == "Promoting"
+
+    @invariant()
+    def no_request_is_evidence_twice(self) -> None:
+        status = self.world.status
+        for one in status.evidence if status.candidate is not None else ():
+            if one.metric in {"error-rate", "split"}:
+                assert one.candidate.n <= self.world.answered[status.candidate.version]
 
     @invariant()
     def gateway_never_gives_a_candidate_more_than_the_status_says(self) -> None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Tally, Verdict
 from kanarya_rollout.gates.gate import Saved, packed, progress, unpacked
-from kanarya_rollout.gates.mixture import shown
+from kanarya_rollout.gates.mixture import log_mean_exp, shown
 from kanarya_rollout.gates.window import Split
 
 _CONCENTRATION = 100.0
@@ -45,8 +45,8 @@ class SampleRatio:
     """At this weight."""
     stable_n: int = 0
     """At this weight."""
-    earlier: float = 0.0
-    """What the weights before this one add to E."""
+    earlier: float = -math.inf
+    """ln of what the weights before this one add to E."""
     seen: tuple[int, int] = (0, 0)
     """Everything that was counted, of candidate and stable version."""
 
@@ -87,7 +87,7 @@ class SampleRatio:
             return replace(self, last=weight)
         here = self
         if weight != self.weight:
-            earlier = self.earlier + self._part()
+            earlier = _log_sum(self.earlier, self._part())
             here = replace(self, place=self.place + 1, weight=weight, candidate_n=0, stable_n=0, earlier=earlier)
         return replace(
             here,
@@ -97,8 +97,8 @@ class SampleRatio:
         )
 
     def _part(self) -> float:
-        """What this weight adds to E."""
-        return math.exp(min(self._log_here(), 700.0)) / (self.place * (self.place + 1)) if self.place else 0.0
+        """ln of what this weight adds to E."""
+        return self._log_here() - math.log(self.place * (self.place + 1)) if self.place else -math.inf
 
     def _log_here(self) -> float:
         share, x, rest = self.weight / 100, self.candidate_n, self.stable_n
@@ -107,7 +107,7 @@ class SampleRatio:
 
     def judge(self) -> Evidence:
         """Successful unless the split is not believed; then Inconclusive, which holds and refuses nobody."""
-        log_e = math.log(self.earlier + self._part() + 1 / (self.place + 1))
+        log_e = _log_sum(self.earlier, self._part(), -math.log(self.place + 1))
         verdict, message = self._verdict(log_e)
         return Evidence(
             metric=self.name,
@@ -133,6 +133,10 @@ class SampleRatio:
         total = self.candidate_n + self.stable_n
         got = 100 * self.candidate_n / total if total else 0.0
         return f"{got:.3g}% of {total:,} requests went to the candidate at weight {self.weight}"
+
+
+def _log_sum(*logs: float) -> float:
+    return log_mean_exp(logs) + math.log(len(logs))
 
 
 def _log_beta(a: float, b: float) -> float:

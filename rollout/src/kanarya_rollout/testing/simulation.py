@@ -1,7 +1,8 @@
 """The whole world of one rollout, with requests that follow the gateway."""
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, ConditionType, Verb
@@ -53,6 +54,10 @@ class Simulation:
         """By version; faultless where nothing is said."""
         self.store.put(rollout or a_rollout())
         self.controller = self.fresh_controller()
+        self.drawn: Mapping[str, int] | None = None
+        """Shares in which requests really arrive; None: as the gateway says."""
+        self.answered: Counter[str] = Counter()
+        """Requests by version."""
         self._carry: dict[tuple[str, str], float] = {}
         self._requests = 0
 
@@ -123,7 +128,7 @@ class Simulation:
 
     def send(self, count: int) -> None:
         """Requests, split as the gateway splits, labels sent back at once."""
-        for version, share in self.traffic.now.items():
+        for version, share in (self.drawn or self.traffic.now).items():
             process = self.serving.processes.get(version)
             n = self._whole((version, "requests"), count * share / 100)
             if process is not None and n:
@@ -132,6 +137,7 @@ class Simulation:
     def answer(self, process: Process, n: int) -> None:
         """`n` requests answered by a process, as its version's quality has it."""
         quality = self.quality.get(process.version, Quality())
+        self.answered[process.version] += n
         errors, slow, wrong = (
             min(n, self._whole((process.version, name), n * getattr(quality, name))) for name in ("errors", "slow", "wrong")
         )
