@@ -12,7 +12,7 @@ from rich.text import Text
 
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.quantities import format_duration
-from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, Step
+from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, Step, Tally
 
 BAR = 40
 """Width of a full weight bar in characters."""
@@ -73,20 +73,24 @@ def bars(split: dict[str, int], *, width: int = BAR) -> RenderableType:
 
 
 def evidence(rows: Iterable[Evidence]) -> Table:
-    """A row a gate: bad of all for both versions, evidence beside the threshold it has to reach, verdict."""
+    """A row a gate: bad of all, or a mean, for both versions; evidence beside the threshold it has to reach; verdict."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("gate", "challenger", "champion", "against", "for", "verdict"):
         table.add_column(name, justify="left" if name in ("gate", "verdict") else "right", no_wrap=True)
     for row in rows:
         table.add_row(
             row.metric,
-            f"{row.candidate.bad:,} of {row.candidate.n:,}",
-            f"{row.stable.bad:,} of {row.stable.n:,}" if row.stable.n else "",
+            _counted(row.candidate),
+            _counted(row.stable) if row.stable.n else "",
             _against(row.log_e, row.threshold),
             _against(row.log_e_good, row.threshold_good),
             Text(row.verdict, style=_STYLE[row.verdict]),
         )
     return table
+
+
+def _counted(tally: Tally) -> str:
+    return f"{tally.bad:,} of {tally.n:,}" if tally.mean is None else f"{tally.mean:.4g} of {tally.n:,}"
 
 
 def _against(value: Decimal | None, threshold: Decimal | None) -> str:

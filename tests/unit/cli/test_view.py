@@ -108,6 +108,13 @@ def test_the_page_shows_counts_evidence_and_threshold_of_each_gate() -> None:
     assert "v8 ██████████░" in text
 
 
+def test_of_scores_the_page_shows_the_mean() -> None:
+    row = Evidence(metric="revenue", candidate=Tally(n=1812, mean="23.41"), stable=Tally(n=2431, mean="22.98"))
+    text = printed(view.rollout(progressing(evidence=[row])))
+    assert "23.41 of 1,812" in text
+    assert "22.98 of 2,431" in text
+
+
 def sentences(one: ModelRollout) -> list[str]:
     return explain.sentences(one, options="-n kanarya", controller=lambda: "kubectl -n kanarya logs deploy/rollout")
 
@@ -118,6 +125,7 @@ def test_explain_says_what_the_step_still_waits_for() -> None:
     lines = sentences(one)
     assert lines[0] == "iris: v7 gets 75 %, v8 gets 25 %; step 2 of 3: setWeight 25."
     assert "error-rate: Inconclusive. 120 of about 370 needed." in lines
+    assert any("sooner with more weight" in line and "margin.negligible" in line for line in lines)
     assert "error-rate: this step has 120 of the 300 observations it waits for." in lines
 
 

@@ -229,7 +229,7 @@ def test_classes_are_counted_as_they_appear_and_only_if_a_gate_asks_for_them():
 def test_classes_that_nobody_followed_count_from_now():
     known = {one.key: one.value for one in (series("requests", 7000, version="1"), series("requests", 70, source="b"))}
     found = reading([predicted("a", "1", "setosa", 7000), predicted("b", "2", "setosa", 70)], known)
-    assert not found.window("predictions")
+    assert found.window("predictions") == Classes(candidate={"setosa": 0}, stable={"setosa": 0})
 
 
 def test_scores_are_a_number_a_sum_and_a_sum_of_squares():

@@ -8,6 +8,9 @@ there turn out to be (the mean of e-processes is one: see `mixture`). Acceptance
 each class must have it, in both directions, so the least of them is what counts and no correction is needed (R. Berger,
 "Multiparameter hypothesis testing and acceptance sampling", Technometrics 24, 1982: intersection-union tests).
 
+A class that is new begins with the window after: to begin with the one that it appears in would be to choose by looking. A
+server that has its classes from the start, at 0, loses nothing by that.
+
 A change of `tolerate` that is too small to matter never refuses, however many requests there are; a test of equality would.
 """
 
@@ -126,33 +129,37 @@ class Distribution:
             )
             for index, name in enumerate(names)
         }
-        counts = list(map(int, saved["open"]))
+        waits, counts = saved["waiting"], list(map(int, saved["open"]))
         waiting = Classes(
-            candidate=dict(zip(names, counts[: len(names)], strict=True)),
-            stable=dict(zip(names, counts[len(names) :], strict=True)),
+            candidate=dict(zip(waits, counts[: len(waits)], strict=True)),
+            stable=dict(zip(waits, counts[len(waits) :], strict=True)),
         )
         return cls(name=spec.name, law=law, classes=classes, open=waiting)
 
     def saved(self) -> Saved:
         """Running sums, and the margins they belong to."""
-        each, names = self.classes.values(), list(self.classes)
+        each, waits = self.classes.values(), sorted(self.open.candidate.keys() | self.open.stable.keys())
         return {
             "of": ["distribution", *self.law.margins],
-            "classes": names,
+            "classes": list(self.classes),
             "past": [count for one in each for count in one.past.saved()],
             "sums": packed(log for one in each for terms in (*one.bad, *one.good) for log in terms),
-            "open": [str(side.get(name, 0)) for side in (self.open.candidate, self.open.stable) for name in names],
+            "waiting": waits,
+            "open": [str(side.get(name, 0)) for side in (self.open.candidate, self.open.stable) for name in waits],
         }
 
     def fold(self, window: Classes) -> "Distribution":
         """More predictions. They enter the sums when both versions have some."""
         window = Classes(candidate=_sum(self.open.candidate, window.candidate), stable=_sum(self.open.stable, window.stable))
-        new = sorted((window.candidate.keys() | window.stable.keys()) - self.classes.keys())
-        classes = {**self.classes, **{name: OneClass() for name in new}}
-        if not (any(window.candidate.values()) and any(window.stable.values())):
-            return Distribution(name=self.name, law=self.law, classes=classes, open=window)
-        folded = {name: one.fold(self.law, window.against_rest(name)) for name, one in classes.items()}
-        return Distribution(name=self.name, law=self.law, classes=folded, open=Classes(candidate={}, stable={}))
+        rows = [any(window.candidate.values()), any(window.stable.values())]
+        if any(rows) and not all(rows):
+            return Distribution(name=self.name, law=self.law, classes=self.classes, open=window)
+        classes = dict(self.classes)
+        if any(rows):
+            classes = {name: one.fold(self.law, window.against_rest(name)) for name, one in classes.items()}
+        for name in sorted((window.candidate.keys() | window.stable.keys()) - classes.keys()):
+            classes[name] = OneClass()
+        return Distribution(name=self.name, law=self.law, classes=classes, open=Classes(candidate={}, stable={}))
 
     def judge(self) -> Evidence:
         """Refused, accepted, or neither yet."""
@@ -178,6 +185,8 @@ class Distribution:
 
     def _lacking(self) -> float:
         each, limits = list(self.classes.values()), self.law.thresholds
+        if not each:
+            return math.inf
         n = each[0].past.candidate_n
         refused = min(
             lacks(limits.against + math.log(place * (place + 1)), one.bad[0] + one.bad[1], n)
@@ -188,7 +197,7 @@ class Distribution:
     def _message(self, verdict: Verdict, needs: int | None) -> str:
         if verdict == "NoData":
             return "no candidate predictions yet"
-        rows = next(iter(self.classes.values())).past
+        rows = next(iter(self.classes.values()), OneClass()).past
         if rows.stable_n == 0:
             return f"{self.open.candidate_n:,} candidate predictions, none of the stable version to compare with"
         if verdict == "Inconclusive":

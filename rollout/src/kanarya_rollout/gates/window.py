@@ -107,13 +107,13 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Classes:
-    """Rows answered with each class."""
+    """Rows answered with each class; not empty if there are classes, though nothing was answered with any yet."""
 
     candidate: Mapping[str, int]
     stable: Mapping[str, int]
 
     def __bool__(self) -> bool:
-        return any(self.candidate.values()) or any(self.stable.values())
+        return bool(self.candidate or self.stable)
 
     @property
     def candidate_n(self) -> int:
