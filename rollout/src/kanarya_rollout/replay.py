@@ -120,10 +120,9 @@ class Replay:
         return self._answer()
 
     def _pass(self, in_force: Mapping[str, int]) -> None:
-        view = RegistryView(stable=_version(STABLE), candidate=_version(CANDIDATE))
         series = (*self._stable.series(), *self._candidate.series())
         seen = Observation(
-            now=self._now, registry=view, backends=_READY, in_force=in_force, series=series, request=self._person()
+            now=self._now, registry=_REGISTRY, backends=_READY, in_force=in_force, series=series, request=self._person()
         )
         self._rollout = self._rollout.model_copy(update={"status": decide(self._rollout, seen).status})
 
@@ -215,3 +214,4 @@ def _version(version: str) -> RegisteredVersion:
 
 
 _READY = {version: Backend(version=version, state="Ready", example_problems=()) for version in (STABLE, CANDIDATE)}
+_REGISTRY = RegistryView(stable=_version(STABLE), candidate=_version(CANDIDATE))

@@ -8,7 +8,6 @@ answers everything, alone and perhaps overloaded: what was counted since the las
 `analysis.interval` after the champion is back, is evidence of nothing and is left out, for better and for worse.
 """
 
-import math
 from datetime import timedelta
 
 from kanarya_contracts.quantities import format_duration, parse_duration
@@ -37,7 +36,9 @@ def fold(draft: Draft) -> None:
     if reading is not None:
         counted = _count(draft, reading, gates) if fair and _counts(draft, reading) else {}
         draft.note(counters=reading.used(), **counted)
-    draft.change(evidence=tuple([_unpinned(draft, spec) or _timed(draft, gate.judge()) for spec, gate in gates]))
+    since = draft.status.ledger.first_traffic_at
+    elapsed = (draft.now - since).total_seconds() if since is not None else None
+    draft.change(evidence=tuple([_unpinned(draft, spec) or gate.judge(elapsed) for spec, gate in gates]))
 
 
 def _is_split(draft: Draft) -> bool | None:
@@ -148,23 +149,6 @@ def _weight(draft: Draft) -> int | None:
     """The candidate's weight, if the gateway has it; None while it is on its way."""
     in_force = draft.in_force
     return draft.before.canary_weight if in_force is not None and agree(shares(draft.before), in_force) else None
-
-
-def _timed(draft: Draft, found: Evidence) -> Evidence:
-    """What a gate says, with how long the observations that it lacks will take at the rate at which they have come so far."""
-    since, n = draft.status.ledger.first_traffic_at, found.candidate.n
-    if found.verdict != "Inconclusive" or not found.needs or not n or since is None or draft.now <= since:
-        return found
-    seconds = (draft.now - since).total_seconds() * found.needs / n
-    return found.model_copy(update={"message": f"{found.message}, at this rate {_about(seconds)}"})
-
-
-def _about(seconds: float) -> str:
-    """`40m`, `3h`: in one unit, because an estimate has no more."""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f}{unit}"
-    return f"{max(1, math.ceil(seconds))}s"
 
 
 def _unpinned(draft: Draft, spec: GateSpec) -> Evidence | None:

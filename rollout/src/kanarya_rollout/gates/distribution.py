@@ -161,7 +161,7 @@ class Distribution:
             classes[name] = OneClass()
         return Distribution(name=self.name, law=self.law, classes=classes, open=Classes(candidate={}, stable={}))
 
-    def judge(self) -> Evidence:
+    def judge(self, elapsed: float | None = None) -> Evidence:
         """Refused, accepted, or neither yet."""
         each = list(self.classes.values())
         past = each[0].past if each else NOTHING
@@ -174,6 +174,7 @@ class Distribution:
             stable=Tally(n=past.stable_n + sum(self.open.stable.values())),
             lacking=self._lacking,
             message=self._message,
+            elapsed=elapsed,
         )
 
     @staticmethod

@@ -5,6 +5,7 @@ must be kept for a restart to go on exactly where it stopped: sums are kept as t
 the same bits.
 """
 
+import math
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
@@ -24,8 +25,9 @@ class Gate(Protocol):
         """The gate that has seen this window too."""
         ...
 
-    def judge(self) -> Evidence:
-        """What it has seen and what it says now."""
+    def judge(self, elapsed: float | None = None) -> Evidence:
+        """What it has seen and what it says now. `elapsed`: seconds since the candidate's first observation, if known; with
+        it, what is missing is said in time too."""
         ...
 
     def saved(self) -> Saved:
@@ -68,6 +70,17 @@ def progress(n: int, needs: int | None, observations: str) -> str:
     if needs is None:
         return f"{n:,} candidate {observations} so far; at the rates seen it is not possible to say how many it needs"
     return f"{n:,} of about {_about(n + needs):,} candidate {observations} needed"
+
+
+def timed(message: str, needs: int | None, n: int, elapsed: float | None) -> str:
+    """A message with how long what is missing will take at the rate at which it has come so far: `…, at this rate 40m`."""
+    if not needs or not n or not elapsed or elapsed < 0:
+        return message
+    seconds = elapsed * needs / n
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{message}, at this rate {seconds / size:.0f}{unit}"
+    return f"{message}, at this rate {max(1, math.ceil(seconds))}s"
 
 
 def _about(count: int) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from kanarya_contracts.rollout import Evidence, Tally, Verdict
+from kanarya_rollout.gates.gate import timed
 
 
 def log_mean_exp(logs: Sequence[float]) -> float:
@@ -66,11 +67,12 @@ def evidence(
     stable: Tally,
     lacking: Callable[[], float],
     message: Callable[[Verdict, int | None], str],
+    elapsed: float | None,
 ) -> Evidence:
     """What two e-processes say. Refusal first: it is the safe side.
 
     `lacking` says about how many candidate observations are missing and is asked only if some are; `message` puts the verdict
-    and that number, None where it is not known, into words.
+    and that number, None where it is not known, into words. `elapsed`: as in Gate.judge.
     """
     verdict: Verdict = "Inconclusive"
     if candidate.n == 0:
@@ -80,6 +82,7 @@ def evidence(
     elif favour >= thresholds.favour:
         verdict = "Successful"
     needs = 0 if verdict in {"Failed", "Successful"} else _whole(lacking()) if candidate.n else None
+    text = message(verdict, needs)
     return Evidence(
         metric=metric,
         candidate=candidate,
@@ -90,7 +93,7 @@ def evidence(
         threshold_good=thresholds.shown[1],
         verdict=verdict,
         needs=needs,
-        message=message(verdict, needs),
+        message=timed(text, needs, candidate.n, elapsed),
     )
 
 

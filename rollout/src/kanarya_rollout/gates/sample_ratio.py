@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Tally, Verdict
-from kanarya_rollout.gates.gate import Saved, packed, progress, unpacked
+from kanarya_rollout.gates.gate import Saved, packed, progress, timed, unpacked
 from kanarya_rollout.gates.mixture import log_mean_exp, shown
 from kanarya_rollout.gates.window import Split
 
@@ -105,10 +105,11 @@ class SampleRatio:
         a, b = _CONCENTRATION * share, _CONCENTRATION * (1 - share)
         return _log_beta(a + x, b + rest) - _log_beta(a, b) - x * math.log(share) - rest * math.log(1 - share)
 
-    def judge(self) -> Evidence:
+    def judge(self, elapsed: float | None = None) -> Evidence:
         """Successful unless the split is not believed; then Inconclusive, which holds and refuses nobody."""
         log_e = _log_sum(self.earlier, self._part(), -math.log(self.place + 1))
         verdict, message = self._verdict(log_e)
+        needs = max(0, self.min_samples - self.seen[0])
         return Evidence(
             metric=self.name,
             candidate=Tally(n=self.seen[0]),
@@ -116,8 +117,8 @@ class SampleRatio:
             log_e=shown(log_e),
             threshold=shown(self.threshold),
             verdict=verdict,
-            needs=max(0, self.min_samples - self.seen[0]),
-            message=message,
+            needs=needs,
+            message=timed(message, needs, self.seen[0], elapsed),
         )
 
     def _verdict(self, log_e: float) -> tuple[Verdict, str]:

@@ -173,7 +173,7 @@ class SequentialMean:
             cost = _psi(bet / candidate.n) * distances[0] + _psi(bet / stable.n) * distances[1]
             yield bet * (self.law.tolerate - difference) - cost, bet * (difference - self.law.refuse) - cost
 
-    def judge(self) -> Evidence:
+    def judge(self, elapsed: float | None = None) -> Evidence:
         """Refused, accepted, or neither yet."""
         seen = self.past + self.open
         found = evidence(
@@ -185,6 +185,7 @@ class SequentialMean:
             stable=_tally(seen.stable),
             lacking=self._lacking,
             message=self._message,
+            elapsed=elapsed,
         )
         if self.law.scaled(seen.candidate).impossible or self.law.scaled(seen.stable).impossible:
             bounds = f"{self.law.low:g} to {self.law.low + self.law.width:g}"

@@ -99,7 +99,7 @@ class SequentialProportion:
             past=self.past + window,
         )
 
-    def judge(self) -> Evidence:
+    def judge(self, elapsed: float | None = None) -> Evidence:
         """Refused, accepted, or neither yet."""
         seen = self.past + self.open
         return evidence(
@@ -111,6 +111,7 @@ class SequentialProportion:
             stable=seen.stable,
             lacking=self._lacking,
             message=self._message,
+            elapsed=elapsed,
         )
 
     def _lacking(self) -> float:

@@ -33,6 +33,7 @@ from kanarya_rollout.gates.window import Window
 
 OWN = ((0.0, 0.5), (0.125, 0.125), (0.25, 0.125), (0.5, 0.25))
 """(q / p0, weight). Half rests on a candidate that never fails: the case that `negligible` is for."""
+_OWN_WEIGHTS = tuple(math.log(weight * len(OWN)) for _, weight in OWN)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,6 +70,8 @@ class Law:
     worse: Grid
     better: Grid
     negligible: float | None
+    own: tuple[tuple[float, float], ...]
+    """What each term of E_own gains, in logarithms, by a bad observation and by a good one; none without `negligible`."""
     thresholds: Thresholds
     margins: tuple[str, str]
     """What sums belong to. Not alpha, beta and `negligible`: those may be edited in mid-rollout."""
@@ -82,6 +85,7 @@ class Law:
             worse=Grid.of(low, geometric(1.25 * low, max(100.0, 12.5 * low), 24)),
             better=Grid.of(high, geometric(min(0.3, 0.15 * high), 0.75 * high, 16)),
             negligible=None if negligible is None else float(negligible),
+            own=() if negligible is None else tuple(_gains(float(negligible))),
             thresholds=Thresholds.of(alpha, beta),
             margins=(repr(low), repr(high)),
         )
@@ -125,7 +129,7 @@ class SequentialRatio:
         seen = self.seen + window
         return SequentialRatio(name=self.name, signal=self.signal, law=self.law, bad=bad, good=good, seen=seen)
 
-    def judge(self) -> Evidence:
+    def judge(self, elapsed: float | None = None) -> Evidence:
         """Refused, accepted, or neither yet."""
         return evidence(
             self.name,
@@ -136,24 +140,20 @@ class SequentialRatio:
             stable=self.seen.stable,
             lacking=self._lacking,
             message=self._message,
+            elapsed=elapsed,
         )
 
     def _log_favour(self) -> float:
         ratio = log_mean_exp(self.good)
         if self.law.negligible is None:
             return ratio
-        own = [log + math.log(weight * len(OWN)) for log, weight in self._own(self.law.negligible)]
+        own = [log + weight for log, weight in zip(self._own(), _OWN_WEIGHTS, strict=True)]
         return log_mean_exp((ratio, log_mean_exp(own)))
 
-    def _own(self, p0: float) -> Iterator[tuple[float, float]]:
-        """ln of each term of E_own, with its weight."""
+    def _own(self) -> list[float]:
+        """ln of each term of E_own, without its weight."""
         bad, good = self.seen.candidate_bad, self.seen.candidate_n - self.seen.candidate_bad
-        for share, weight in OWN:
-            if share == 0 and bad:
-                yield -math.inf, weight
-            else:
-                rare = bad * math.log(share) if bad else 0.0
-                yield rare + good * (math.log1p(-share * p0) - math.log1p(-p0)), weight
+        return [(bad * log if bad else 0.0) + good * gain for log, gain in self.law.own]
 
     def _lacking(self) -> float:
         n, limits = self.seen.candidate_n, self.law.thresholds
@@ -161,7 +161,7 @@ class SequentialRatio:
         if self.law.negligible is None:
             return min(against, lacks(limits.favour, self.good, n))
         halved = limits.favour + math.log(2)
-        own = (missing(halved - math.log(weight), log, n) for log, weight in self._own(self.law.negligible))
+        own = [missing(halved - math.log(weight), log, n) for log, (_, weight) in zip(self._own(), OWN, strict=True)]
         return min(against, lacks(halved, self.good, n), *own)
 
     def _message(self, verdict: Verdict, needs: int | None) -> str:
@@ -184,6 +184,11 @@ class SequentialRatio:
             return f"{rates}: more than {law.worse.null:g} times as many"
         either = "" if law.negligible is None else f", or fewer than {100 * law.negligible:g}% in any case"
         return f"{rates}: less than {law.better.null:g} times as many{either}"
+
+
+def _gains(p0: float) -> Iterator[tuple[float, float]]:
+    for share, _ in OWN:
+        yield math.log(share) if share else -math.inf, math.log1p(-share * p0) - math.log1p(-p0)
 
 
 def _share(bad: int, n: int) -> str:

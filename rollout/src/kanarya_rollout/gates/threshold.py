@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Signal, Verdict
-from kanarya_rollout.gates.gate import Saved, progress, words
+from kanarya_rollout.gates.gate import Saved, progress, timed, words
 from kanarya_rollout.gates.window import Window
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -50,7 +50,7 @@ class Threshold:
         """One window more."""
         return replace(self, seen=self.seen + window)
 
-    def judge(self) -> Evidence:
+    def judge(self, elapsed: float | None = None) -> Evidence:
         """No evidence in the sense of the sequential tests: the e-values stay None."""
         n, word = self.seen.candidate_n, words(self.signal)
         if n == 0:
@@ -62,14 +62,14 @@ class Threshold:
         else:
             verdict = "Failed" if self._violated() else "Successful"
             message = f"{self._speak()} on {n:,} candidate {word.observations}; the line is {self.condition}"
-        decided = verdict in {"Failed", "Successful"}
+        needs = 0 if verdict in {"Failed", "Successful"} else max(0, self.min_samples - n)
         return Evidence(
             metric=self.name,
             candidate=self.seen.candidate,
             stable=self.seen.stable,
             verdict=verdict,
-            needs=0 if decided else max(0, self.min_samples - n),
-            message=message,
+            needs=needs,
+            message=timed(message, needs, n, elapsed),
         )
 
     def _rate(self) -> float:
