@@ -38,7 +38,19 @@ def fold(draft: Draft) -> None:
         draft.note(counters=reading.used(), **counted)
     since = draft.status.ledger.first_traffic_at
     elapsed = (draft.now - since).total_seconds() if since is not None else None
-    draft.change(evidence=tuple([_unpinned(draft, spec) or gate.judge(elapsed) for spec, gate in gates]))
+    said = {one.metric: one for one in draft.status.evidence}
+    found = [_unpinned(draft, spec) or gate.judge(elapsed) for spec, gate in gates]
+    draft.change(evidence=tuple([_kept(said.get(one.metric), one) for one in found]))
+
+
+def _kept(old: Evidence | None, new: Evidence) -> Evidence:
+    """The old words while the numbers are the same: what time alone would change is not worth a write."""
+    waits = old is not None and new.verdict == "Inconclusive" and _numbers(old) == _numbers(new)
+    return old if old is not None and waits else new
+
+
+def _numbers(one: Evidence) -> tuple[object, ...]:
+    return one.candidate, one.stable, one.log_e, one.log_e_good, one.threshold, one.threshold_good, one.verdict, one.needs
 
 
 def _is_split(draft: Draft) -> bool | None:
