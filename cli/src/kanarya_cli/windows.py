@@ -18,6 +18,7 @@ from kanarya_contracts.rollout.base import Percent, Strict
 from kanarya_rollout.replay import Answer, Counts, Replay
 
 _MILLION = 1_000_000
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 Count = Annotated[int, Field(ge=0)]
 """How many, in this window."""
@@ -113,7 +114,7 @@ class Conversation:
             stable=window.stable.counts(),
         )
         self._replays[window.rollout] = (replay, number + 1)
-        name = f'"rollout": {json.dumps(window.rollout, ensure_ascii=False)}, ' if window.rollout else ""
+        name = f'"rollout": {_encoded(window.rollout)}, ' if window.rollout else ""
         return f'{{{name}"window": {number + 1}, {self._text(answer)}}}'
 
     def _read(self, line: bytes) -> WindowLine:
@@ -128,7 +129,7 @@ class Conversation:
         if self._last[0] is not answer:
             gates = {one.metric: _shown(one) for one in answer.evidence}
             said = {"verdict": answer.verdict, "gates": gates, "weight": answer.weight, "message": answer.message}
-            self._last = (answer, json.dumps(said, ensure_ascii=False)[1:-1])
+            self._last = (answer, _encoded(said)[1:-1])
         return self._last[1]
 
 

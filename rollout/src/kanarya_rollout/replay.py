@@ -89,6 +89,8 @@ class Replay:
         self._ended: Answer | None = None
         for _ in range(_MOVES):
             self._pass(shares(self.status))
+            if self.status.ledger.step_observations:
+                break  # it is at its first weight, and counting
 
     @property
     def status(self) -> ModelRolloutStatus:
