@@ -11,5 +11,5 @@ Used by `kanarya simulate` and by `make bench-decisions`. Arrays over rollouts; 
 
 The rule that is ours is the controller's `decide` written over arrays, because a thousand rollouts one after another would
 take minutes. It is held to the original: the same windows through `kanarya_rollout.replay` give the same weights and the same
-verdicts (tests/unit/cli/test_simulation.py, and again in each run of the benchmark).
+verdicts (tests/component/cli/test_simulation.py, and again in each run of the benchmark).
 """
