@@ -1,10 +1,13 @@
-"""Contracts that the Iris artifacts do not have: missing values, integer, boolean and FP32 columns."""
+"""Contracts that the Iris artifacts do not have: missing values, integer, boolean and FP32 columns; and arrays for lists."""
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kanarya_contracts.datatypes import Datatype
+from kanarya_contracts.datatypes import FLOATS, INTEGER_RANGE, Datatype
 from kanarya_contracts.testing import contract
+from kanarya_model.core import raw, values
 from kanarya_model.core.inputs import Inputs, InputTensor
 from kanarya_model.core.refusal import Refusal
 from kanarya_model.core.values import LARGEST_FP64
@@ -130,3 +133,87 @@ def test_a_column_that_is_called_x_is_that_column_unless_the_shape_says_matrix()
     assert read.rows([tensor("y", "FP64", [2]), tensor("X", "FP64", [1])]).matrix.tolist() == [[1, 2]]
     with pytest.raises(Refusal, match='"y" missing'):
         read.rows([tensor("X", "FP64", [1], [1, 1])])
+
+
+# --- arrays where JSON would give lists -------------------------------------------------------------------------------
+
+
+def array_of(name, datatype, array, shape=None):
+    given_shape = tuple(shape or array.shape)
+    return InputTensor(name=name, datatype=Datatype(datatype), shape=given_shape, data=array.ravel(), where=f"inputs[{name}]")
+
+
+READ = inputs(("x", "FP64", True), ("y", "INT8", False))
+NUMBER = st.sampled_from([0, 1, 7, -128, 127, 128, 2.5, 1e39, -1e308, 2**53 + 1, 2**63 - 1]) | st.floats(width=32)
+
+
+@given(
+    data=st.data(),
+    datatype=st.sampled_from(sorted({*FLOATS, *INTEGER_RANGE} - {Datatype.FP16})),
+    elements=st.lists(NUMBER, min_size=2, max_size=2),
+)
+def test_an_array_is_taken_exactly_when_the_same_numbers_in_json_are(data, datatype, elements):
+    with np.errstate(all="ignore"):
+        array = np.array(elements).astype(raw.DTYPES[datatype])
+    listed = [None if isinstance(value, float) and np.isnan(value) else value for value in array.tolist()]
+    shape = data.draw(st.sampled_from([(1, 2), (2, 1)]))
+    one = InputTensor(name="X", datatype=datatype, shape=shape, data=listed, where="t")
+    other = InputTensor(name="X", datatype=datatype, shape=shape, data=array, where="t")
+
+    assert outcome(one) == outcome(other)
+
+
+def outcome(sent):
+    try:
+        return READ.rows([sent]).matrix.astype(float).tobytes()
+    except Refusal as refusal:
+        return refusal.reason
+
+
+def test_an_fp32_matrix_reaches_the_model_as_it_came():
+    array = np.array([[1.5, 2.5]], np.float32)
+    read = inputs(("x", "FP64", False), ("y", "FP64", False))
+
+    assert np.shares_memory(read.rows([array_of("X", "FP32", array)]).matrix, array)
+
+
+@pytest.mark.parametrize(
+    ("datatype", "array", "words"),
+    [
+        ("FP64", np.array([np.inf]), "got the number inf, expected at most"),
+        ("FP32", np.array([np.nan], np.float32), r"inputs\[x\].data\[0\]: got NaN, and the model accepts no missing value"),
+        ("FP16", np.array([-np.inf], np.float16), "got the number -inf"),
+        ("UINT8", np.array([300], np.uint32), r"data\[0\]: got the number 300, expected 0 to 255 for UINT8"),
+        ("INT64", np.array([2**53 + 1]), "9007199254740993, which the model's FP64 cannot hold exactly"),
+        ("INT8", np.array([1.0]), "got an array of float64, expected an integer"),
+        ("BOOL", np.array([True]), "datatype: got BOOL"),
+        ("FP64", np.array([1.0, 2.0]), "got 2 elements, expected 1"),
+    ],
+)
+def test_an_array_is_refused_as_json_is(datatype, array, words):
+    with pytest.raises(Refusal, match=words):
+        inputs(("x", "FP64", False)).rows([array_of("x", datatype, array, shape=[1])])
+
+
+def test_halves_booleans_and_words_come_as_arrays():
+    read = inputs(("x", "FP64", False), ("b", "BOOL", False), ("g", "BYTES", False))
+    half = raw.read(np.float16(1.5).tobytes(), Datatype.FP16, 1, "t")
+
+    rows = read.rows([
+        array_of("x", "FP16", half),
+        array_of("b", "BOOL", np.array([True])),
+        array_of("g", "BYTES", raw.text([b"a"], "t")),
+    ])  # fmt: skip
+
+    assert [column.tolist() for column in rows.columns] == [[1.5], [1.0], ["a"]]
+    with pytest.raises(Refusal, match='got "c", expected one of "a", "b"'):
+        read.rows([
+            array_of("x", "FP16", half),
+            array_of("b", "BOOL", np.array([True])),
+            array_of("g", "BYTES", raw.text([b"c"], "t")),
+        ])  # fmt: skip
+
+
+def test_fp16_in_a_list_is_refused():
+    with pytest.raises(Refusal, match="FP16 has no form in JSON"):
+        values.numbers([1.0], Datatype.FP16, "t", nullable=False, largest=1.0)

@@ -6,24 +6,25 @@ Two forms are read (the protocol leaves the choice to the server):
     one matrix          where every column is a number: named "X" or "input-0", shape [n, columns], in the contract's order
 
 A column of numbers accepts FP64, FP32 and every integer datatype, as long as its own datatype holds each value exactly as sent
-(FP32 rounds, as it always does); BOOL accepts BOOL; words are BYTES. FP16 has no form in JSON and is refused there.
+(floats round, as they always do); BOOL accepts BOOL; words are BYTES. FP16 is read from bytes; it has no form in JSON.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, Column, NumericColumn
-from kanarya_contracts.datatypes import INTEGER_RANGE, Datatype
+from kanarya_contracts.datatypes import FLOATS, INTEGER_RANGE, Datatype
 from kanarya_model.core import values
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted
-from kanarya_model.core.values import Numbers, Words
+from kanarya_model.core.values import Elements, Numbers, Words
 
 MATRIX_NAMES = ("X", "input-0")
 """Names of the matrix form: what an ONNX conversion calls its input, and what KServe's and MLServer's examples do."""
 
-_NUMBERS_ACCEPTED = frozenset({Datatype.FP32, Datatype.FP64, *INTEGER_RANGE})
+_NUMBERS_ACCEPTED = FLOATS | INTEGER_RANGE.keys()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,8 +35,8 @@ class InputTensor:
     datatype: Datatype
     shape: tuple[int, ...]
     """No dimension is negative."""
-    data: list[object]
-    """As JSON gives it, flat or nested."""
+    data: Elements
+    """As JSON gives it, flat or nested; or an array, flat, as `raw` reads it."""
     where: str
     """For messages: `inputs[0]`."""
 
@@ -101,7 +102,7 @@ class Inputs:
     def _from_matrix(self, tensor: InputTensor) -> Rows:
         where, shape, width = tensor.where, tensor.shape, len(self._names)
         if tensor.datatype not in _NUMBERS_ACCEPTED:
-            raise self._wrong_datatype(tensor, "FP64, FP32 or an integer datatype for a matrix of the model's columns")
+            raise self._wrong_datatype(tensor, "a float or integer datatype for a matrix of the model's columns")
         if len(shape) != 2 or shape[1] != width:
             message = f"{where}.shape: got {_shape(shape)}, expected [rows, {width}]: one column each for {listed(self._names)}"
             raise Refusal(Reason.SHAPE, message)
@@ -131,7 +132,7 @@ class Inputs:
         self._check_names(tensors)
         ordered = sorted(tensors, key=lambda tensor: self._position[tensor.name])
         count = self._column_length(ordered[0])
-        arrays = []
+        arrays: list[Any] = []
         for index, tensor in enumerate(ordered):
             length = self._column_length(tensor)
             if length != count:
@@ -186,7 +187,7 @@ class Inputs:
             values.check_integral(numbers, column.datatype, column.name)
         return numbers
 
-    def _check_known(self, index: int, elements: list[object], where: str) -> None:
+    def _check_known(self, index: int, elements: Elements, where: str) -> None:
         known = self._known[index]
         if known.issuperset(elements):
             return

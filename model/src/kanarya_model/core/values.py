@@ -1,10 +1,13 @@
-"""Elements of one tensor, as JSON gives them, into an array. Called by `inputs`. Refuses what is not exactly of its datatype.
+"""Elements of one tensor, a list as JSON gives it or an array, as the model wants them. Called by `inputs`.
 
-JSON's types and the protocol's are matched strictly: `true` is no number, `"5.1"` is no number, `5.0` is no integer, `5` is a
-fine FP64. A number that its datatype cannot hold is refused rather than wrapped, cut or turned into infinity.
+Refuses what is not exactly of its datatype. JSON's types and the protocol's are matched strictly: `true` is no number, `"5.1"`
+is no number, `5.0` is no integer, `5` is a fine FP64. A number that its datatype cannot hold is refused rather than wrapped,
+cut or turned into infinity; NaN, which an array can carry, is the missing value that null is in JSON.
 """
 
+from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,8 @@ from numpy.typing import NDArray
 from kanarya_contracts.datatypes import FLOATS, INTEGER_RANGE, Datatype
 from kanarya_model.core.refusal import Reason, Refusal, shown
 
-Numbers = NDArray[np.float64]
+Numbers = NDArray[np.float64] | NDArray[np.float32]
+"""FP32 stays what it is where it came as an array: it holds the same numbers, and a model of FP32 need not copy it."""
 Words = NDArray[np.object_]
 
 LARGEST_FP32 = float(np.finfo(np.float32).max)
@@ -27,18 +31,27 @@ _NUMBER_TYPES: dict[Datatype, frozenset[type]] = {
     Datatype.FP64: frozenset({int, float}),
     Datatype.BOOL: frozenset({bool}),
 }
+_KINDS = {
+    **dict.fromkeys(INTEGER_RANGE, "iu"),
+    **dict.fromkeys(FLOATS, "f"),
+    Datatype.BOOL: "b",
+}
+"""numpy's kinds of dtype for each datatype."""
 _IN_WORDS = {
     **dict.fromkeys(INTEGER_RANGE, "an integer"),
-    Datatype.FP32: "a number",
-    Datatype.FP64: "a number",
+    **dict.fromkeys(FLOATS, "a number"),
     Datatype.BOOL: "true or false",
     Datatype.BYTES: "a string",
 }
 
 
-def flat(data: list[object], shape: tuple[int, ...], where: str) -> list[object]:
-    """The elements in row-major order. `data` is flat, or nested exactly as a two-dimensional `shape` says."""
-    if len(shape) == 2 and data and type(data[0]) is list:
+Elements = list[object] | NDArray[Any]
+"""Of one tensor: as JSON's decoder gives them, or flat in an array of the datatype's own kind."""
+
+
+def flat(data: Elements, shape: tuple[int, ...], where: str) -> Elements:
+    """The elements in row-major order. A list is flat, or nested exactly as a two-dimensional `shape` says."""
+    if len(shape) == 2 and type(data) is list and data and type(data[0]) is list:
         return _unnested(data, shape, where)
     count = shape[0] if len(shape) == 1 else shape[0] * shape[1]
     if len(data) != count:
@@ -58,11 +71,17 @@ def _unnested(data: list[object], shape: tuple[int, ...], where: str) -> list[ob
     return list(chain.from_iterable(lists))
 
 
-def numbers(elements: list[object], datatype: Datatype, where: str, *, nullable: bool, largest: float) -> Numbers:
+def numbers(elements: Elements, datatype: Datatype, where: str, *, nullable: bool, largest: float) -> Numbers:
     """Elements as FP64, NaN for null. Every number is finite, at most `largest` in size, and exactly what was sent.
 
-    Raises Refusal with the first element that is not of `datatype`, or null where `nullable` is false.
+    Raises Refusal with the first element that is not of `datatype`, or missing where `nullable` is false.
     """
+    if datatype is Datatype.FP32:
+        largest = min(largest, LARGEST_FP32)
+    if not isinstance(elements, list):
+        return _from_array(elements, datatype, where, nullable=nullable, largest=largest)
+    if datatype is Datatype.FP16:
+        raise Refusal(Reason.DATATYPE, f"{where}.datatype: FP16 has no form in JSON; send it as bytes, or the numbers as FP32")
     allowed = _NUMBER_TYPES[datatype]
     if nullable and datatype in FLOATS:
         allowed |= _NULL
@@ -74,11 +93,26 @@ def numbers(elements: list[object], datatype: Datatype, where: str, *, nullable:
         array = np.array(elements, np.float64)
     except OverflowError:  # an integer beyond FP64: JSON's decoder makes none, another caller's could
         raise Refusal(Reason.VALUE, f"{where}.data: a number is too large for {datatype}") from None
-    check_size(array, min(largest, LARGEST_FP32) if datatype is Datatype.FP32 else largest, where)
+    _check_size(array, largest, where, nullable=nullable)
     return array
 
 
-def words(elements: list[object], where: str, *, nullable: bool) -> Words:
+def _from_array(array: NDArray[Any], datatype: Datatype, where: str, *, nullable: bool, largest: float) -> Numbers:
+    kind = array.dtype.kind
+    if kind not in _KINDS[datatype]:
+        raise Refusal(Reason.DATATYPE, f"{where}.data: got an array of {array.dtype}, expected {_IN_WORDS[datatype]}")
+    if kind in "iu" and array.size:
+        # The bounds first: gRPC's contents carry a UINT8 in 32 bits.
+        _check_bounds(array, int(array.min()), int(array.max()), datatype, where)
+    if array.dtype != np.float32:
+        array = array.astype(np.float64, copy=False)
+    else:
+        largest = min(largest, LARGEST_FP32)
+    _check_size(array, largest, where, nullable=nullable)
+    return array
+
+
+def words(elements: Elements, where: str, *, nullable: bool) -> Words:
     """Elements as an object array of str, None for null."""
     text: frozenset[type] = frozenset({str})
     allowed = text | _NULL if nullable else text
@@ -89,9 +123,9 @@ def words(elements: list[object], where: str, *, nullable: bool) -> Words:
     return array
 
 
-def check_size(array: Numbers, largest: float, where: str) -> None:
-    """Refuse a number larger than `largest`. NaN, which stands for a missing value, passes."""
-    # The common case. With a NaN among the numbers both comparisons are false, and the search below passes it.
+def _check_size(array: Numbers, largest: float, where: str, *, nullable: bool) -> None:
+    """Refuse a number larger than `largest`, and NaN where nothing may be missing."""
+    # The common case. With a NaN among the numbers both comparisons are false, and the search below looks for it.
     if np.minimum.reduce(array) >= -largest and np.maximum.reduce(array) <= largest:
         return
     wrong = np.flatnonzero(np.abs(array) > largest)
@@ -102,6 +136,9 @@ def check_size(array: Numbers, largest: float, where: str) -> None:
             f"{where}.data[{index}]: got the number {array[index]:g}, expected at most {largest:g} in size: "
             "the model computes with, or the datatype holds, no larger",
         )
+    if not nullable:
+        index = int(np.argmax(np.isnan(array)))
+        raise Refusal(Reason.VALUE, f"{where}.data[{index}]: got NaN, and the model accepts no missing value here")
 
 
 def check_integral(array: Numbers, datatype: Datatype, name: str) -> None:
@@ -116,20 +153,25 @@ def check_integral(array: Numbers, datatype: Datatype, name: str) -> None:
 
 def _check_integers(elements: list[object], datatype: Datatype, where: str) -> None:
     integers: list[int] = elements  # type: ignore[assignment]  # the caller has looked at every type
+    _check_bounds(integers, min(integers), max(integers), datatype, where)
+
+
+def _check_bounds(integers: Iterable[int], smallest: int, greatest: int, datatype: Datatype, where: str) -> None:
+    """Refuse the first of the integers, which lie from `smallest` to `greatest`, that its datatype or FP64 cannot hold."""
     low, high = INTEGER_RANGE[datatype]
-    smallest, greatest = min(integers), max(integers)
     if smallest < low or greatest > high:
-        index = next(i for i, value in enumerate(integers) if not low <= value <= high)
-        message = f"{where}.data[{index}]: got the number {integers[index]}, expected {low} to {high} for {datatype}"
+        index, value = next((i, value) for i, value in enumerate(integers) if not low <= value <= high)
+        message = f"{where}.data[{index}]: got the number {value}, expected {low} to {high} for {datatype}"
         raise Refusal(Reason.VALUE, message)
     if smallest < -_EXACT or greatest > _EXACT:
-        inexact = next((i for i, value in enumerate(integers) if int(float(value)) != value), None)
+        inexact = next(((i, int(value)) for i, value in enumerate(integers) if int(float(value)) != int(value)), None)
         if inexact is not None:
-            message = f"{where}.data[{inexact}]: got the number {integers[inexact]}, which the model's FP64 cannot hold exactly"
+            index, value = inexact
+            message = f"{where}.data[{index}]: got the number {value}, which the model's FP64 cannot hold exactly"
             raise Refusal(Reason.VALUE, message)
 
 
-def _wrong_type(elements: list[object], allowed: frozenset[type], datatype: Datatype, where: str) -> Refusal:
+def _wrong_type(elements: Elements, allowed: frozenset[type], datatype: Datatype, where: str) -> Refusal:
     index = next(i for i, element in enumerate(elements) if type(element) not in allowed)
     got = elements[index]
     if got is None:

@@ -64,7 +64,7 @@ class _MatrixModel:
 
     def predict(self, rows: Rows) -> Prediction:
         assert rows.matrix is not None  # noqa: S101 (the contract's columns decide both)
-        labels, probabilities = self._run(_OUTPUTS, {MATRIX: rows.matrix.astype(np.float32)})
+        labels, probabilities = self._run(_OUTPUTS, {MATRIX: rows.matrix.astype(np.float32, copy=False)})
         return Prediction(labels=labels, probabilities=probabilities)
 
 
@@ -80,7 +80,7 @@ class _ColumnModel:
         feed = {}
         for name, words, array in zip(self._names, self._words, rows.columns, strict=True):
             # ONNX has no missing string: the conversion reads the empty one in its place.
-            column = np.where(array == None, "", array) if words else array.astype(np.float32)  # noqa: E711
+            column = np.where(array == None, "", array) if words else array.astype(np.float32, copy=False)  # noqa: E711
             feed[name] = column.reshape(-1, 1)
         labels, probabilities = self._run(_OUTPUTS, feed)
         return Prediction(labels=labels, probabilities=probabilities)

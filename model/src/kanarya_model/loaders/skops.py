@@ -64,7 +64,8 @@ class _Estimator:
         self._label_type: Any = np.object_ if label.datatype is Datatype.BYTES else np.int64
 
     def predict(self, rows: Rows) -> Prediction:
-        table = rows.matrix if rows.matrix is not None else self._frame(rows)
+        # FP64 as in training: scikit-learn computes otherwise with FP32, which a client may have sent as bytes.
+        table = np.asarray(rows.matrix, np.float64) if rows.matrix is not None else self._frame(rows)
         labels = np.asarray(self._estimator.predict(table)).astype(self._label_type)
         return Prediction(labels=labels, probabilities=np.asarray(self._estimator.predict_proba(table), np.float64))
 
@@ -74,6 +75,6 @@ class _Estimator:
         columns = zip(self._names, self._words, rows.columns, strict=True)
         # scikit-learn's imputers and encoders know NaN as missing in words too.
         return pd.DataFrame({
-            name: np.where(array == None, np.nan, array) if words else array  # noqa: E711
+            name: np.where(array == None, np.nan, array) if words else np.asarray(array, np.float64)  # noqa: E711
             for name, words, array in columns
         })  # fmt: skip
