@@ -10,7 +10,7 @@ VERSION = "version"
 """Label: registry version whose behaviour is counted (for feedback: the one that made the prediction)."""
 
 CODE = "code"
-"""Label: HTTP status as three digits. A client's mistake is 4xx and no fault of the model's; 5xx is."""
+"""Label: HTTP status as three digits. A client's mistake is 4xx and no fault of the model's; 5xx is (503: overloaded)."""
 
 REQUESTS = "kanarya_model_requests_total"
 """Counter {model, version, code}: inference requests answered."""

@@ -32,7 +32,7 @@ class Counts:
         self.own = (model, version)
         self.info = (digest, runtime)
         self.in_flight = 0
-        self.codes = {200: 0, 500: 0}
+        self.codes = {200: 0, 500: 0, 503: 0}
         self.buckets = [0] * (len(names.DURATION_BUCKETS) + 1)
         """Successes by duration, not cumulative; the last is above every bound."""
         self.seconds = 0.0
@@ -58,6 +58,10 @@ class Counts:
     def failed(self) -> None:
         """The model or this server failed."""
         self.codes[500] += 1
+
+    def overloaded(self) -> None:
+        """The request was not taken on: too much was asked at once."""
+        self.codes[503] += 1
 
     def came_back(self, feedback: Feedback) -> None:
         """Labels came back. Raises Refusal for one version too many."""

@@ -13,7 +13,6 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import uvicorn
@@ -22,7 +21,8 @@ from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem
 from kanarya_model import artifact, loaders, storage
 from kanarya_model.core.model import Model
 from kanarya_model.edges.protocol import limited
-from kanarya_model.edges.v2_rest import Limits, Served, V2Rest
+from kanarya_model.edges.served import Served, Workers
+from kanarya_model.edges.v2_rest import Limits, V2Rest
 from kanarya_model.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -62,10 +62,11 @@ def serve(settings: Settings, ready: Callable[[Model, str, int], None]) -> None:
     Raises PortInUse, or KanaryaError for an artifact that is refused.
     """
     listener = _take_port(settings.host, settings.port)
-    with listener, ThreadPoolExecutor(settings.predict_threads, thread_name_prefix="predict") as threads:
+    workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
+    with listener, contextlib.closing(workers):
         model = load(settings)
-        limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, inline_rows=settings.inline_rows)
-        application = V2Rest([Served(model)], limits=limits, threads=threads)
+        served = Served(model, workers=workers, inline_rows=settings.inline_rows)
+        application = V2Rest([served], limits=Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows))
         server = _Server(application, settings, lambda port: ready(model, settings.host, port))
         # What is here now stays: the collector need not walk through it again in the middle of a request.
         gc.collect()

@@ -43,8 +43,11 @@ class Settings:
     most_body_bytes: int = _setting(16 << 20, "largest request body; more is 413", kind=int, low=1)
     most_head_bytes: int = _setting(32 << 10, "largest request line with headers; more is 431", kind=int, low=256)
     most_rows: int = _setting(65_536, "most rows in a request; more is 413", kind=int, low=1)
-    inline_rows: int = _setting(256, "more rows than this are predicted on a thread of their own", kind=int)
+    inline_rows: int = _setting(
+        256, "more rows than this are predicted on a thread of their own; a scikit-learn model's always", kind=int
+    )
     predict_threads: int = _setting(1, "threads for such predictions", kind=int, low=1, high=1024)
+    most_queued: int = _setting(256, "most predictions that wait for those threads; one more is 503", kind=int, low=1)
     onnx_threads: int = _setting(1, "threads of ONNX Runtime within one prediction", kind=int, low=1, high=1024)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pytest
 from kanarya_model import loaders
 from kanarya_model.artifact import read
 from kanarya_model.core.model import Model
-from kanarya_model.edges.v2_rest import Limits, Served, V2Rest
+from kanarya_model.edges.served import Served, Workers
+from kanarya_model.edges.v2_rest import Limits, V2Rest
 from kanarya_model.testing import build
 
 MOST_ROWS = 1000
@@ -39,10 +40,9 @@ class Answer:
 class Client:
     """Asks the application as uvicorn does."""
 
-    def __init__(self, served: Served, runner: asyncio.Runner, threads: ThreadPoolExecutor) -> None:
-        limits = Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS, inline_rows=100)
+    def __init__(self, served: Served, runner: asyncio.Runner) -> None:
         self.served = served
-        self.app = V2Rest([served], limits=limits, threads=threads)
+        self.app = V2Rest([served], limits=Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS))
         self._runner = runner
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, pieces: int = 1) -> Answer:
@@ -114,12 +114,13 @@ def model(artifact: Callable[[str], Path]) -> Callable[[str], Model]:
 
 
 @pytest.fixture(scope="session")
-def _runner() -> Iterator[tuple[asyncio.Runner, ThreadPoolExecutor]]:
-    with asyncio.Runner() as runner, ThreadPoolExecutor(1) as threads:
-        yield runner, threads
+def _runner() -> Iterator[tuple[asyncio.Runner, Workers]]:
+    with asyncio.Runner() as runner, closing(Workers(threads=1, waiting=10)) as workers:
+        yield runner, workers
 
 
 @pytest.fixture
-def client(model: Callable[[str], Model], _runner: tuple[asyncio.Runner, ThreadPoolExecutor]) -> Callable[..., Client]:
+def client(model: Callable[[str], Model], _runner: tuple[asyncio.Runner, Workers]) -> Callable[..., Client]:
     """Kind → a client of that model's application, with counters of its own."""
-    return lambda kind="numeric": Client(Served(model(kind)), *_runner)
+    runner, workers = _runner
+    return lambda kind="numeric": Client(Served(model(kind), workers=workers, inline_rows=100), runner)

@@ -179,7 +179,7 @@ def test_while_draining_it_is_not_ready_but_answers_and_asks_for_another_connect
 
 
 class Broken:
-    largest = 1e308
+    largest, quick = 1e308, True
 
     def predict(self, rows):
         raise RuntimeError("secret path /models/x")
@@ -296,7 +296,7 @@ def test_feedback_for_one_version_too_many_is_refused(client):
 def test_series_are_there_with_zero_before_the_first_request(client):
     asked = client()
 
-    assert asked.metric("kanarya_model_requests_total") == {f'{{code="200",{OWN}}}': 0, f'{{code="500",{OWN}}}': 0}
+    assert asked.metric("kanarya_model_requests_total") == {f'{{code="{code}",{OWN}}}': 0 for code in (200, 500, 503)}
     assert set(asked.metric("kanarya_model_feedback_total").values()) == {0}
     assert asked.metric("kanarya_model_request_duration_seconds_count") == {f"{{{OWN}}}": 0}
     assert len(asked.metric("kanarya_model_predictions_total")) == 3
@@ -316,6 +316,7 @@ def test_requests_durations_and_predictions_are_counted(client):
         f'{{code="200",{OWN}}}': 2,
         f'{{code="400",{OWN}}}': 1,
         f'{{code="500",{OWN}}}': 0,
+        f'{{code="503",{OWN}}}': 0,
     }
     assert asked.metric("kanarya_model_request_duration_seconds_count") == {f"{{{OWN}}}": 2}
     assert asked.metric("kanarya_model_predictions_total") == {

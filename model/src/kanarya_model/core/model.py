@@ -6,6 +6,7 @@ that is the client's mistake (`Refusal`), so that nobody can push a model's erro
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from kanarya_contracts.artifact import ArtifactContract, Column, NumericColumn
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import Inputs, InputTensor, Rows
-from kanarya_model.core.refusal import ModelFault, Reason, Refusal
+from kanarya_model.core.refusal import ModelFault, Reason, Refusal, listed, quoted
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,12 +28,18 @@ class Prediction:
     probabilities: NDArray[Any]
     """[rows, classes], float32 or float64, in the order of the contract's classes."""
 
+    def output(self, name: str) -> NDArray[Any]:
+        """The elements of an output that the contract names."""
+        return self.labels if name == "label" else self.probabilities
+
 
 class Predictor(Protocol):
     """A model's file, loaded. One file in `loaders/` per kind."""
 
     largest: float
     """The largest number that it computes with: that of FP32 or FP64."""
+    quick: bool
+    """Whether a few rows take it less time than a change of threads does."""
 
     def predict(self, rows: Rows) -> Prediction:
         """The answer for every row. May raise whatever its library raises. Called from several threads."""
@@ -50,11 +57,22 @@ class Model:
         self.version = version
         self.digest = digest
         self.inputs = Inputs(contract, largest=predictor.largest, most_rows=most_rows)
+        self.outputs = tuple(tensor.name for tensor in contract.outputs)
+        self.quick = predictor.quick
         self._predictor = predictor
         # The example is the artifact's, so the limit on clients is not its.
         self._example_inputs = Inputs(contract, largest=predictor.largest, most_rows=len(contract.example.labels))
         self._width = len(contract.classes)
         self._classes = frozenset(contract.classes)
+
+    def check_outputs(self, names: Sequence[str]) -> None:
+        """Refuse an output that the model does not have, or that is asked for twice."""
+        for index, name in enumerate(names):
+            if name not in self.outputs:
+                message = f"outputs[{index}].name: got {quoted(name)}, expected some of {listed(self.outputs)}"
+                raise Refusal(Reason.OUTPUT, message)
+            if name in names[:index]:
+                raise Refusal(Reason.OUTPUT, f"outputs[{index}].name: output {quoted(name)} is asked for twice")
 
     def predict(self, rows: Rows) -> Prediction:
         """Labels and probabilities. Raises Refusal where a value is out of reach, ModelFault where the model is wrong."""

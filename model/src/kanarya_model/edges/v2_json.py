@@ -7,7 +7,6 @@ A tensor's elements are checked later, by `core`.
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -17,7 +16,7 @@ from kanarya_contracts.artifact import ArtifactContract
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import InputTensor
 from kanarya_model.core.model import Prediction
-from kanarya_model.core.refusal import Reason, Refusal, listed, quoted, shown
+from kanarya_model.core.refusal import Reason, Refusal, quoted, shown
 
 _REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
 _TENSOR_MEMBERS = frozenset({"name", "shape", "datatype", "parameters", "data"})
@@ -119,8 +118,6 @@ def _outputs(value: object) -> tuple[str, ...] | None:
             raise Refusal(Reason.FIELD, f"{where}: got {shown(item)} without a name, expected an object with name")
         _check_members(item, _OUTPUT_MEMBERS, where)
         name = _name(item["name"], where)
-        if name in names:
-            raise Refusal(Reason.OUTPUT, f"{where}.name: output {quoted(name)} is asked for twice")
         if item.get("parameters") is not None:
             _check_parameters(item["parameters"], f"{where}.parameters")
         names.append(name)
@@ -214,15 +211,8 @@ class ResponseWriter:
         }
         self._width = len(contract.classes)
 
-    def check(self, outputs: Sequence[str]) -> None:
-        """Refuse an output that the model does not have."""
-        for index, name in enumerate(outputs):
-            if name not in self._starts:
-                message = f"outputs[{index}].name: got {quoted(name)}, expected some of {listed(self.outputs)}"
-                raise Refusal(Reason.OUTPUT, message)
-
     def write(self, request: Request, prediction: Prediction) -> bytes:
-        """The response document. `check` has seen the outputs."""
+        """The response document. The model has checked the outputs."""
         parts = [self._head]
         if request.id is not None:
             parts.append(b',"id":' + orjson.dumps(request.id))

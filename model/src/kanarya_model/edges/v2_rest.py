@@ -11,10 +11,8 @@ A client's mistake is 4xx with `{"error"}`, ours or the model's is 500, and what
 draining, readiness is 503 and every answer asks for another connection.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -22,10 +20,9 @@ import orjson
 
 from kanarya_model import VERSION
 from kanarya_model.core.feedback import read_feedback
-from kanarya_model.core.inputs import MATRIX_NAMES, Rows
-from kanarya_model.core.model import Model, Prediction
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted
 from kanarya_model.edges.http import JSON, ClientLeft, Receive, Reply, Scope, Send, read_json_body, send_reply
+from kanarya_model.edges.served import Overloaded, Served
 from kanarya_model.edges.v2_json import ResponseWriter, error, read_document, read_request
 from kanarya_model.metrics import CONTENT_TYPE, Counts, Exposition
 
@@ -33,7 +30,6 @@ log = logging.getLogger(__name__)
 
 _STATUS = {Reason.LIMIT: 413, Reason.MEDIA_TYPE: 415}
 _INTERNAL = error("the model or its server failed; the server's log says why")
-_PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -44,33 +40,14 @@ class Limits:
 
     body_bytes: int
     rows: int
-    inline_rows: int
-    """More rows than this are predicted on a thread, so that the event loop goes on."""
-
-
-class Served:
-    """A model version with what belongs to it here."""
-
-    def __init__(self, model: Model) -> None:
-        contract = model.contract
-        self.model = model
-        self.counts = Counts(
-            model=model.name,
-            version=model.version,
-            digest=model.digest,
-            runtime=contract.runtime.format,
-            classes=contract.classes,
-        )
-        self.writer = ResponseWriter(model=model.name, version=model.version, contract=contract)
 
 
 class V2Rest:
-    """The application. `served` is what it answers for; `threads` runs long predictions."""
+    """The application. `served` is what it answers for."""
 
-    def __init__(self, served: Sequence[Served], *, limits: Limits, threads: Executor) -> None:
+    def __init__(self, served: Sequence[Served], *, limits: Limits) -> None:
         self._served = served
         self._limits = limits
-        self._threads = threads
         self._draining = False
         self._exposition = Exposition([one.counts for one in served])
         self._routes = self._all_routes()
@@ -116,7 +93,7 @@ class V2Rest:
         name = one.model.name
         routes: dict[str, dict[str, Handler]] = {}
         for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{one.model.version}"):
-            routes[path] = {"GET": self._fixed(_metadata(one.model))}
+            routes[path] = {"GET": self._fixed(one.metadata())}
             routes[f"{path}/ready"] = {"GET": self._readiness({"name": name})}
             routes[f"{path}/infer"] = {"POST": self._inference(one)}
         routes[f"/v2/models/{name}/feedback"] = {"POST": self._feedback(one)}
@@ -162,20 +139,26 @@ class V2Rest:
     # --- inference ----------------------------------------------------------------------------------------------------
 
     def _inference(self, one: Served) -> Handler:
+        model, counts = one.model, one.counts
+        writer = ResponseWriter(model=model.name, version=model.version, contract=model.contract)
+
         async def infer(scope: Scope, receive: Receive, send: Send) -> None:
             began = perf_counter()
-            counts = one.counts
             counts.in_flight += 1
             try:
                 body = await read_json_body(scope, receive, self._limits.body_bytes)
                 request = read_request(body)
                 if request.outputs is not None:
-                    one.writer.check(request.outputs)
-                prediction = await self._predict(one.model, one.model.inputs.rows(request.tensors))
-                await self._send(send, Reply(status=200, body=one.writer.write(request, prediction)))
+                    model.check_outputs(request.outputs)
+                prediction = await one.predict(model.inputs.rows(request.tensors))
+                await self._send(send, Reply(status=200, body=writer.write(request, prediction)))
                 counts.succeeded(perf_counter() - began, prediction.labels.tolist())
             except Refusal as refusal:
                 await self._refuse(send, refusal, counts, inference=True)
+            except Overloaded as refusal:
+                counts.overloaded()
+                headers = (JSON, (b"retry-after", b"%d" % refusal.retry_seconds))
+                await self._send(send, Reply(status=503, body=error(str(refusal)), headers=headers))
             except ClientLeft:
                 log.debug("a client left before its request was complete")
             except Exception:
@@ -186,11 +169,6 @@ class V2Rest:
                 counts.in_flight -= 1
 
         return infer
-
-    async def _predict(self, model: Model, rows: Rows) -> Prediction:
-        if rows.count <= self._limits.inline_rows:
-            return model.predict(rows)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, model.predict, rows)
 
     async def _refuse(self, send: Send, refusal: Refusal, counts: Counts, *, inference: bool) -> None:
         status = _STATUS.get(refusal.reason, 400)
@@ -216,18 +194,3 @@ class V2Rest:
                 await self._send(send, Reply(status=200, body=orjson.dumps({"counted": report.right + report.wrong})))
 
         return feedback
-
-
-def _metadata(model: Model) -> dict[str, object]:
-    contract = model.contract
-    properties = {"digest": model.digest, "format": contract.runtime.format, "classes": ",".join(contract.classes)}
-    if model.inputs.takes_matrix:
-        properties["matrix"] = MATRIX_NAMES[0]
-    return {
-        "name": model.name,
-        "versions": [model.version],
-        "platform": _PLATFORMS[contract.runtime.format],
-        "inputs": [{"name": column.name, "datatype": column.datatype.value, "shape": [-1]} for column in contract.inputs],
-        "outputs": [{"name": out.name, "datatype": out.datatype.value, "shape": list(out.shape)} for out in contract.outputs],
-        "properties": properties,
-    }

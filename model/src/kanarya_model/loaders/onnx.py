@@ -58,6 +58,7 @@ def _graph_problems(session: Any, contract: ArtifactContract) -> list[str]:
 
 class _MatrixModel:
     largest = LARGEST_FP32
+    quick = True
 
     def __init__(self, session: Any) -> None:
         self._run = session.run
@@ -70,6 +71,7 @@ class _MatrixModel:
 
 class _ColumnModel:
     largest = LARGEST_FP32
+    quick = True
 
     def __init__(self, session: Any, contract: ArtifactContract) -> None:
         self._run = session.run

@@ -53,6 +53,7 @@ def _estimator_problems(estimator: Any, contract: ArtifactContract) -> list[str]
 
 class _Estimator:
     largest = LARGEST_FP64
+    quick = False
 
     def __init__(self, estimator: Any, contract: ArtifactContract) -> None:
         # Workers that training wanted would be started anew for every request.

@@ -1,0 +1,88 @@
+"""What every edge serves: a model version with its counters, and threads for predictions that the event loop cannot wait for.
+
+Made by `server`; shared by all edges of a process, so that a version is counted once, whichever door its requests come by.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from kanarya_contracts.problems import KanaryaError
+from kanarya_model.core.inputs import MATRIX_NAMES, Rows
+from kanarya_model.core.model import Model, Prediction
+from kanarya_model.metrics import Counts
+
+_PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
+
+_T = TypeVar("_T")
+
+
+class Overloaded(KanaryaError):
+    """Nobody's mistake: more was asked at once than this server takes on. Asking again a little later is right."""
+
+    retry_seconds = 1
+
+
+class Workers:
+    """Threads for long work. At most `waiting` pieces wait or are worked on; one more is refused at once."""
+
+    def __init__(self, *, threads: int, waiting: int) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+        self._most = waiting
+        self._waiting = 0
+
+    async def run(self, work: Callable[[], _T]) -> _T:
+        """What `work` returns or raises. Raises Overloaded."""
+        if self._waiting >= self._most:
+            raise Overloaded(f"{self._most} predictions wait already, expected at most that; ask again in a moment")
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """End the threads when their work is done."""
+        self._threads.shutdown()
+
+
+class Served:
+    """A model version with what belongs to it here. More than `inline_rows` are predicted by `workers`."""
+
+    def __init__(self, model: Model, *, workers: Workers, inline_rows: int) -> None:
+        contract = model.contract
+        self.model = model
+        self.counts = Counts(
+            model=model.name,
+            version=model.version,
+            digest=model.digest,
+            runtime=contract.runtime.format,
+            classes=contract.classes,
+        )
+        self._workers = workers
+        self._inline_rows = inline_rows if model.quick else 0
+
+    async def predict(self, rows: Rows) -> Prediction:
+        """The model's answer, from a thread where it may take long. Raises Refusal, ModelFault or Overloaded."""
+        if rows.count <= self._inline_rows:
+            return self.model.predict(rows)
+        return await self._workers.run(partial(self.model.predict, rows))
+
+    def metadata(self) -> dict[str, object]:
+        """V2's model metadata."""
+        model, contract = self.model, self.model.contract
+        properties = {"digest": model.digest, "format": contract.runtime.format, "classes": ",".join(contract.classes)}
+        if model.inputs.takes_matrix:
+            properties["matrix"] = MATRIX_NAMES[0]
+        return {
+            "name": model.name,
+            "versions": [model.version],
+            "platform": _PLATFORMS[contract.runtime.format],
+            "inputs": [{"name": one.name, "datatype": one.datatype.value, "shape": [-1]} for one in contract.inputs],
+            "outputs": [
+                {"name": one.name, "datatype": one.datatype.value, "shape": list(one.shape)} for one in contract.outputs
+            ],
+            "properties": properties,
+        }
