@@ -1,6 +1,6 @@
 """The table of bad requests in the facts on serving, row by row: each answers 4xx with `{"error"}` that names what is wrong.
 
-The number is the table's. Rows that concern gzip, the binary extension and connections (58 to 71, 76) are other tests' or C's.
+The number is the table's. Rows 55 and 56 to 61 are in test_bodies, 63 to 71 in test_binary, 76 in tests/component/model.
 """
 
 import json
@@ -146,7 +146,7 @@ def test_a_bad_request_is_refused_with_what_is_wrong(client, body, words):
     "kind",
     [
         pytest.param("text/plain", id="56 text"),
-        pytest.param("application/x-www-form-urlencoded", id="56 form, which is curl's default"),
+        pytest.param("application/octet-stream", id="56 bytes, without the binary extension's header"),
         pytest.param("application/json; charset=utf-16", id="57 another charset"),
     ],
 )
@@ -155,21 +155,6 @@ def test_another_media_type_is_refused(client, kind):
 
     assert answer.status == 415
     assert f'Content-Type: got "{kind}"' in answer.error
-
-
-@pytest.mark.parametrize("coding", ["gzip", "br", "deflate"])
-def test_58_to_60_a_content_encoding_is_refused(client, coding):
-    answer = client().infer(GOOD.encode(), headers={"content-encoding": coding})
-
-    assert answer.status == 415
-    assert coding in answer.error
-
-
-def test_63_the_binary_extension_is_refused_by_name(client):
-    answer = client().infer(GOOD.encode(), headers={"inference-header-content-length": "10"})
-
-    assert answer.status == 415
-    assert "binary tensors are not read here" in answer.error
 
 
 @pytest.mark.parametrize(

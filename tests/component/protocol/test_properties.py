@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kanarya_contracts.datatypes import FLOATS, INTEGER_RANGE, Datatype
 from kanarya_model.core import values
 from kanarya_model.core.refusal import Refusal
-from kanarya_model.edges.v2_json import read_request
+from kanarya_model.edges.v2_request import read_request
 
 FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

@@ -197,7 +197,7 @@ def test_an_array_is_refused_as_json_is(datatype, array, words):
 
 def test_halves_booleans_and_words_come_as_arrays():
     read = inputs(("x", "FP64", False), ("b", "BOOL", False), ("g", "BYTES", False))
-    half = raw.read(np.float16(1.5).tobytes(), Datatype.FP16, 1, "t")
+    half = raw.read(np.float16(1.5).tobytes(), Datatype.FP16, [1], "t")
 
     rows = read.rows([
         array_of("x", "FP16", half),

@@ -18,7 +18,7 @@ def test_numbers_come_back_bit_for_bit_without_a_copy(data, datatype):
     sent = data.draw(arrays.arrays(raw.DTYPES[datatype], st.integers(0, 6)))
     content = bytes(raw.write(sent, datatype))
 
-    got = raw.read(content, datatype, sent.size, "t")
+    got = raw.read(content, datatype, sent.shape, "t")
 
     assert got.dtype == sent.dtype
     assert got.tobytes() == sent.tobytes() == content
@@ -29,20 +29,32 @@ def test_numbers_come_back_bit_for_bit_without_a_copy(data, datatype):
 def test_words_come_back_and_each_has_its_length_before_it(sent):
     content = raw.write(np.array(sent, object), Datatype.BYTES)
 
-    assert raw.read(content, Datatype.BYTES, len(sent), "t").tolist() == sent
+    assert raw.read(content, Datatype.BYTES, [len(sent)], "t").tolist() == sent
     assert len(content) == sum(4 + len(word.encode()) for word in sent)
 
 
 @given(content=st.binary(max_size=40), datatype=st.sampled_from(list(Datatype)), count=st.integers(0, 10) | st.just(2**40))
 def test_any_bytes_are_a_tensor_or_refused(content, datatype, count):
     try:
-        got = raw.read(memoryview(content), datatype, count, "t")
+        got = raw.read(memoryview(content), datatype, [count], "t")
     except Refusal:
         variable = datatype in (Datatype.BOOL, Datatype.BYTES)
         assert variable or len(content) != count * raw.DTYPES[datatype].itemsize
     else:
         assert got.shape == (count,)
         assert bytes(raw.write(got, datatype)) == content
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ([1] * 9, "got 9 dimensions, expected at most 8"),
+        ([2**62] * 8, r"t.shape: got \[4611686018427387904, .*expected at most 1099511627776 elements"),
+    ],
+)
+def test_a_shape_without_bounds_is_refused_before_its_elements_are_counted(shape, words):
+    with pytest.raises(Refusal, match=words):
+        raw.read(b"", Datatype.FP32, shape, "t")
 
 
 @pytest.mark.parametrize(
@@ -62,4 +74,4 @@ def test_any_bytes_are_a_tensor_or_refused(content, datatype, count):
 )
 def test_bytes_that_are_no_such_tensor_are_refused(datatype, content, count, words):
     with pytest.raises(Refusal, match=words):
-        raw.read(content, Datatype(datatype), count, "t")
+        raw.read(content, Datatype(datatype), [count], "t")

@@ -6,7 +6,8 @@ then as many bytes of UTF-8. Numbers are not copied: an array that is read is a 
 many, a length that points past the end are refused; whether the model takes such a tensor is `inputs`' to say.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,17 @@ DTYPES: dict[Datatype, np.dtype[Any]] = {
 """How numpy names each datatype of a fixed size: all but BYTES."""
 
 _PREFIX = 4
+_MOST_DIMENSIONS = 8
+_MOST_ELEMENTS = 2**40
 _BYTE = np.dtype("u1")
 
 
-def read(content: bytes | memoryview, datatype: Datatype, count: int, where: str) -> NDArray[Any]:
-    """The tensor's `count` elements, flat: numbers as a view of `content`, BYTES as objects of str. Raises Refusal."""
+def read(content: bytes | memoryview, datatype: Datatype, shape: Sequence[int], where: str) -> NDArray[Any]:
+    """The tensor's elements, flat: numbers as a view of `content`, BYTES as objects of str. Raises Refusal.
+
+    `shape`: as the client sent it; no dimension is negative.
+    """
+    count = _count(shape, where)
     if datatype is Datatype.BYTES:
         return text(_split(bytes(content), count, where), where)
     dtype = DTYPES[datatype]
@@ -70,6 +77,18 @@ def write(array: NDArray[Any], datatype: Datatype) -> bytes | memoryview:
         encoded = [word.encode() for word in array.ravel().tolist()]
         return b"".join([piece for word in encoded for piece in (len(word).to_bytes(_PREFIX, "little"), word)])
     return np.ascontiguousarray(array, DTYPES[datatype]).reshape(-1).view(_BYTE).data
+
+
+def _count(shape: Sequence[int], where: str) -> int:
+    """Elements of a tensor of that shape. A product of very many, or very large, dimensions is not even computed."""
+    if len(shape) > _MOST_DIMENSIONS:
+        message = f"{where}.shape: got {len(shape)} dimensions, expected at most {_MOST_DIMENSIONS}"
+        raise Refusal(Reason.SHAPE, message)
+    count = prod(shape)
+    if count > _MOST_ELEMENTS:
+        message = f"{where}.shape: got {list(shape)}, expected at most {_MOST_ELEMENTS} elements in all"
+        raise Refusal(Reason.SHAPE, message)
+    return count
 
 
 def _split(content: bytes, count: int, where: str) -> list[bytes]:

@@ -1,18 +1,28 @@
-"""Bodies and replies over ASGI. Called by `v2_rest`."""
+"""Bodies and replies over ASGI. Called by the REST edges."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from kanarya_model.core.refusal import Reason, Refusal, quoted
+import orjson
 
+from kanarya_model.core.refusal import Reason, Refusal, quoted
+from kanarya_model.edges.compression import INFLATERS, inflate
+
+Headers = Mapping[bytes, bytes]
+"""By name in lower case; of one that is given twice, the last."""
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
+DOCUMENT_LENGTH = b"inference-header-content-length"
+FORM = frozenset({b"application/x-www-form-urlencoded"})
+"""What `curl -d` says of every body unless it is told otherwise."""
+BYTES = frozenset({b"application/octet-stream"})
 _CLOSE = (b"connection", b"close")
+_DIGITS = 18
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 
 
@@ -29,6 +39,11 @@ class Reply:
     headers: tuple[tuple[bytes, bytes], ...] = (JSON,)
 
 
+def error(message: str) -> bytes:
+    """The protocol's error object."""
+    return orjson.dumps({"error": message})
+
+
 async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
     """Send it whole. `close`: and ask the client to use another connection."""
     headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
@@ -38,22 +53,24 @@ async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
     await send({"type": "http.response.body", "body": reply.body})
 
 
-async def read_json_body(scope: Scope, receive: Receive, most: int) -> bytes:
-    """The request's body, announced as JSON or as nothing. Raises Refusal, or ClientLeft.
+async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
+    """The request's body, inflated. Raises Refusal, or ClientLeft.
 
-    A body that is too large is refused as soon as that is known. The connection stays open: uvicorn throws away what still
-    comes, and a client that is busy writing finds the answer when it is done.
+    A body that is too large is refused as soon as that is known, before or after inflation. The connection stays open for a
+    while: `protocol` throws away what still comes, and a client that is busy writing finds the answer when it is done.
     """
-    headers: dict[bytes, bytes] = dict(scope["headers"])
-    _check_media_type(headers)
+    coding = headers.get(b"content-encoding")
+    if coding is not None:
+        coding = _known_coding(coding)
     length = int(headers.get(b"content-length", b"0"))
     if length > most:
         raise Refusal(Reason.LIMIT, f"body: got {length} bytes, expected at most {most}")
     message = await receive()
     if message["type"] == "http.request" and not message["more_body"] and len(message["body"]) <= most:
         body: bytes = message["body"]
-        return body
-    return await _read_on(message, receive, most)
+    else:
+        body = await _read_on(message, receive, most)
+    return inflate(body, coding, most) if coding is not None else body
 
 
 async def _read_on(message: Message, receive: Receive, most: int) -> bytes:
@@ -69,16 +86,34 @@ async def _read_on(message: Message, receive: Receive, most: int) -> bytes:
     raise ClientLeft
 
 
-def _check_media_type(headers: dict[bytes, bytes]) -> None:
-    encoding = headers.get(b"content-encoding", b"identity")
-    if encoding != b"identity" and encoding.lower() != b"identity":
-        raise Refusal(Reason.MEDIA_TYPE, f"Content-Encoding: got {_text(encoding)}, expected identity")
-    if b"inference-header-content-length" in headers:
-        message = "Inference-Header-Content-Length: binary tensors are not read here; send the tensors as JSON"
-        raise Refusal(Reason.MEDIA_TYPE, message)
+def check_json(headers: Headers, *, also: frozenset[bytes] = frozenset()) -> None:
+    """Refuse a body that is announced as something else than JSON in UTF-8, nothing at all, or what is `also` taken."""
     kind = headers.get(b"content-type", b"")
-    if kind not in _JSON_TYPES and not _is_json(kind):
+    if kind not in _JSON_TYPES and kind not in also and not _is_json(kind):
         raise Refusal(Reason.MEDIA_TYPE, f"Content-Type: got {_text(kind)}, expected application/json in UTF-8")
+
+
+def document_length(headers: Headers) -> int | None:
+    """Bytes of the JSON document that a body begins with, where tensors as bytes follow it; None where it is JSON alone.
+
+    Triton's raw bodies, which have no document and say 0, are not read: nothing in them says what they are.
+    """
+    text = headers.get(DOCUMENT_LENGTH)
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > _DIGITS or int(text) == 0:
+        message = f"Inference-Header-Content-Length: got {_text(text)}, expected the bytes of the JSON document, at least 2"
+        raise Refusal(Reason.BODY, message)
+    return int(text)
+
+
+def _known_coding(coding: bytes) -> bytes | None:
+    coding = coding.lower()
+    if coding == b"identity":
+        return None
+    if coding not in INFLATERS:
+        raise Refusal(Reason.MEDIA_TYPE, f"Content-Encoding: got {_text(coding)}, expected gzip, zstd or identity")
+    return coding
 
 
 def _is_json(kind: bytes) -> bool:

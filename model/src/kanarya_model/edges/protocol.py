@@ -7,7 +7,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from kanarya_model.edges.v2_json import error
+from kanarya_model.edges.http import error
 
 
 class StrictHttp(HttpToolsProtocol):

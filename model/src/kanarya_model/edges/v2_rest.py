@@ -7,6 +7,8 @@
     GET  /metrics                                                   for Prometheus
 
 Every path that exists stands in one table, so finding a route is finding a key; everything else is 404 or 405 with a message.
+A body for inference may be called a form, as `curl -d` does: it is read as JSON all the same, and asking changes nothing here.
+Feedback does, so it keeps to JSON, which a web page elsewhere cannot send without asking first.
 A client's mistake is 4xx with `{"error"}`, ours or the model's is 500, and what went wrong inside stays in the log. While
 draining, readiness is 503 and every answer asks for another connection.
 """
@@ -21,15 +23,33 @@ import orjson
 from kanarya_model import VERSION
 from kanarya_model.core.feedback import read_feedback
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted
-from kanarya_model.edges.http import JSON, ClientLeft, Receive, Reply, Scope, Send, read_json_body, send_reply
+from kanarya_model.edges.http import (
+    BYTES,
+    FORM,
+    JSON,
+    ClientLeft,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    check_json,
+    document_length,
+    error,
+    read_body,
+    send_reply,
+)
 from kanarya_model.edges.served import Overloaded, Served
-from kanarya_model.edges.v2_json import ResponseWriter, error, read_document, read_request
+from kanarya_model.edges.v2_request import read_document, read_request
+from kanarya_model.edges.v2_response import ResponseWriter
 from kanarya_model.metrics import CONTENT_TYPE, Counts, Exposition
 
 log = logging.getLogger(__name__)
 
 _STATUS = {Reason.LIMIT: 413, Reason.MEDIA_TYPE: 415}
 _INTERNAL = error("the model or its server failed; the server's log says why")
+
+EXTENSIONS = ("binary_tensor_data",)
+"""Of the protocol, as the server's metadata names them."""
 
 Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -77,7 +97,7 @@ class V2Rest:
     # --- routes -------------------------------------------------------------------------------------------------------
 
     def _all_routes(self) -> dict[str, dict[str, Handler]]:
-        about = {"name": "kanarya-model", "version": VERSION, "extensions": []}
+        about = {"name": "kanarya-model", "version": VERSION, "extensions": list(EXTENSIONS)}
         routes: dict[str, dict[str, Handler]] = {
             "/v2": {"GET": self._fixed(about)},
             "/v2/": {"GET": self._fixed(about)},  # as the published OpenAPI document writes it
@@ -146,19 +166,21 @@ class V2Rest:
             began = perf_counter()
             counts.in_flight += 1
             try:
-                body = await read_json_body(scope, receive, self._limits.body_bytes)
-                request = read_request(body)
+                headers = dict(scope["headers"])
+                length = document_length(headers)
+                check_json(headers, also=FORM if length is None else BYTES)
+                request = read_request(await read_body(headers, receive, self._limits.body_bytes), length)
                 if request.outputs is not None:
                     model.check_outputs(request.outputs)
                 prediction = await one.predict(model.inputs.rows(request.tensors))
-                await self._send(send, Reply(status=200, body=writer.write(request, prediction)))
+                await self._send(send, writer.write(request, prediction))
                 counts.succeeded(perf_counter() - began, prediction.labels.tolist())
             except Refusal as refusal:
                 await self._refuse(send, refusal, counts, inference=True)
             except Overloaded as refusal:
                 counts.overloaded()
-                headers = (JSON, (b"retry-after", b"%d" % refusal.retry_seconds))
-                await self._send(send, Reply(status=503, body=error(str(refusal)), headers=headers))
+                again = (b"retry-after", b"%d" % refusal.retry_seconds)
+                await self._send(send, Reply(status=503, body=error(str(refusal)), headers=(JSON, again)))
             except ClientLeft:
                 log.debug("a client left before its request was complete")
             except Exception:
@@ -182,7 +204,9 @@ class V2Rest:
 
         async def feedback(scope: Scope, receive: Receive, send: Send) -> None:
             try:
-                document = read_document(await read_json_body(scope, receive, self._limits.body_bytes))
+                headers = dict(scope["headers"])
+                check_json(headers)
+                document = read_document(await read_body(headers, receive, self._limits.body_bytes))
                 classes = model.contract.classes
                 report = read_feedback(document, version=model.version, classes=classes, most_rows=self._limits.rows)
                 counts.came_back(report)

@@ -1,22 +1,25 @@
-"""V2's JSON: an inference request's bytes into tensors, a prediction into a response's bytes. Called by `v2_rest`.
+"""V2's requests over REST: a body into tensors, from JSON or from the bytes that follow it. Called by `v2_rest`.
 
 Strict, after the Open Inference Protocol's REST schema: every required member, of its type, once. Unknown members are refused,
 for a misspelt `outputs` would otherwise be ignored; but `model_name` and `model_version`, which KServe's client adds, are let
 pass unread (the path names the model). An optional member that is null counts as absent, as some clients write it.
 A tensor's elements are checked later, by `core`.
+
+The binary extension (Triton's `extension_binary_data.md`): the header Inference-Header-Content-Length says where the document
+ends; after it stand the tensors that have the parameter `binary_data_size` and no `data`, in their order, and nothing else.
 """
 
 import json
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import orjson
 
-from kanarya_contracts.artifact import ArtifactContract
 from kanarya_contracts.datatypes import Datatype
+from kanarya_model.core import raw
 from kanarya_model.core.inputs import InputTensor
-from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Reason, Refusal, quoted, shown
+from kanarya_model.core.values import Elements
 
 _REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
 _TENSOR_MEMBERS = frozenset({"name", "shape", "datatype", "parameters", "data"})
@@ -35,22 +38,36 @@ class Request:
     tensors: list[InputTensor]
     outputs: tuple[str, ...] | None
     """Names asked for; None for all."""
+    in_bytes: dict[str, bool] | None
+    """Which of them are wanted as bytes (`binary_data`); None where none is."""
+    all_in_bytes: bool
+    """Whether those that `in_bytes` does not name are (`binary_data_output`)."""
 
 
-def read_request(body: bytes) -> Request:
-    """Parse and check everything but the tensors' elements. Raises Refusal."""
-    document = read_document(body)
+def read_request(body: bytes, document_length: int | None = None) -> Request:
+    """Parse and check everything but the tensors' elements. Raises Refusal.
+
+    `document_length`: bytes of the JSON document, where tensors as bytes follow it; None where the body is that document.
+    """
+    content, tail = body, None
+    if document_length is not None:
+        if document_length > len(body):
+            message = f"Inference-Header-Content-Length: got {document_length}, expected at most the body's {len(body)} bytes"
+            raise Refusal(Reason.BODY, message)
+        content, tail = body[:document_length], _Tail(memoryview(body)[document_length:])
+    document = read_document(content)
     _check_members(document, _REQUEST_MEMBERS, "")
-    request = Request(
-        id=_id(document["id"]) if "id" in document else None,
-        tensors=_tensors(document.get("inputs", _ABSENT)),
-        outputs=_outputs(document["outputs"]) if document.get("outputs") is not None else None,
-    )
+    request_id = _id(document["id"]) if "id" in document else None
+    tensors = _tensors(document.get("inputs", _ABSENT), tail)
+    outputs, in_bytes = _outputs(document["outputs"]) if document.get("outputs") is not None else (None, None)
+    all_in_bytes = False
     if document.get("parameters") is not None:
-        _check_parameters(document["parameters"], "parameters")
-    if body.count(b'"') != 2 * _strings(document):
-        _refuse_repeated_members(body)
-    return request
+        all_in_bytes = _flag(_parameters(document["parameters"], "parameters"), "binary_data_output", "parameters")
+        if all_in_bytes and in_bytes is None:
+            in_bytes = {}
+    if content.count(b'"') != 2 * _strings(document):
+        _refuse_repeated_members(content)
+    return Request(id=request_id, tensors=tensors, outputs=outputs, in_bytes=in_bytes, all_in_bytes=all_in_bytes)
 
 
 def read_document(body: bytes) -> dict[str, object]:
@@ -67,31 +84,75 @@ def read_document(body: bytes) -> dict[str, object]:
 _ABSENT = object()
 
 
-def _tensors(inputs: object) -> list[InputTensor]:
+class _Tail:
+    """The bytes after the document: each tensor takes its own, and none may be left."""
+
+    def __init__(self, content: memoryview) -> None:
+        self._content = content
+
+    def take(self, size: object, where: str) -> memoryview:
+        if type(size) is not int or size < 0:
+            message = f"{where}.parameters: binary_data_size is {shown(size)}, expected a number of bytes"
+            raise Refusal(Reason.FIELD, message)
+        taken, self._content = self._content[:size], self._content[size:]
+        if len(taken) < size:
+            message = f"{where}.parameters: binary_data_size is {size}, and {len(taken)} bytes are left in the body"
+            raise Refusal(Reason.SHAPE, message)
+        return taken
+
+    def check_end(self) -> None:
+        if self._content:
+            raise Refusal(Reason.SHAPE, f"body: got {len(self._content)} bytes after the last tensor, expected none")
+
+
+def _tensors(inputs: object, tail: _Tail | None) -> list[InputTensor]:
     if type(inputs) is not list or not inputs:
         got = "nothing" if inputs is _ABSENT else shown(inputs)
         raise Refusal(Reason.FIELD, f"inputs: got {got}, expected a list of at least one tensor")
-    return [_tensor(item, f"inputs[{index}]") for index, item in enumerate(inputs)]
+    tensors = [_tensor(item, f"inputs[{index}]", tail) for index, item in enumerate(inputs)]
+    if tail is not None:
+        tail.check_end()
+    return tensors
 
 
-def _tensor(item: object, where: str) -> InputTensor:
+def _tensor(item: object, where: str, tail: _Tail | None) -> InputTensor:
     if type(item) is not dict:
         raise Refusal(Reason.FIELD, f"{where}: got {shown(item)}, expected an object with name, shape, datatype and data")
     _check_members(item, _TENSOR_MEMBERS, where)
     try:
-        name, shape, datatype, data = item["name"], item["shape"], item["datatype"], item["data"]
+        name, shape, datatype = item["name"], item["shape"], item["datatype"]
     except KeyError as missing:
         raise Refusal(Reason.FIELD, f"{where}.{missing.args[0]}: is missing and required") from None
     known = _DATATYPES.get(datatype) if type(datatype) is str else None
-    if known is None or known is Datatype.FP16:
-        _refuse_datatype(datatype, where)
+    if known is None:
+        message = f"{where}.datatype: got {shown(datatype)}, expected one of {', '.join(_DATATYPES)}"
+        raise Refusal(Reason.DATATYPE, message)
     if type(shape) is not list or not _INT.issuperset(map(type, shape)) or (shape and min(shape) < 0):
         _refuse_shape(shape, where)
-    if type(data) is not list:
-        raise Refusal(Reason.FIELD, f"{where}.data: got {shown(data)}, expected a list")
-    if item.get("parameters") is not None:
-        _check_parameters(item["parameters"], f"{where}.parameters")
+    parameters = item.get("parameters")
+    if parameters is not None and "binary_data_size" in _parameters(parameters, f"{where}.parameters"):
+        data = _from_tail(item, known, shape, tail, where)
+    else:
+        data = _from_document(item, where)
     return InputTensor(name=_name(name, where), datatype=known, shape=tuple(shape), data=data, where=where)
+
+
+def _from_document(item: dict[str, object], where: str) -> Elements:
+    data = item.get("data", _ABSENT)
+    if type(data) is list:
+        return data
+    if data is _ABSENT:
+        raise Refusal(Reason.FIELD, f"{where}.data: is missing and required")
+    raise Refusal(Reason.FIELD, f"{where}.data: got {shown(data)}, expected a list")
+
+
+def _from_tail(item: dict[str, Any], datatype: Datatype, shape: list[int], tail: _Tail | None, where: str) -> Elements:
+    if tail is None:
+        message = f"{where}.parameters: binary_data_size is given, and the request has no Inference-Header-Content-Length"
+        raise Refusal(Reason.FIELD, message)
+    if "data" in item:
+        raise Refusal(Reason.FIELD, f"{where}: has both data and binary_data_size, expected one of them")
+    return raw.read(tail.take(item["parameters"]["binary_data_size"], where), datatype, shape, where)
 
 
 def _name(name: object, where: str) -> str:
@@ -108,20 +169,23 @@ def _id(value: object) -> str | None:
     return value
 
 
-def _outputs(value: object) -> tuple[str, ...] | None:
+def _outputs(value: object) -> tuple[tuple[str, ...] | None, dict[str, bool] | None]:
+    """Names, and which of them are to be bytes."""
     if type(value) is not list:
         raise Refusal(Reason.FIELD, f"outputs: got {shown(value)}, expected a list of objects with name")
     names: list[str] = []
+    in_bytes: dict[str, bool] = {}
     for index, item in enumerate(value):
         where = f"outputs[{index}]"
         if type(item) is not dict or "name" not in item:
             raise Refusal(Reason.FIELD, f"{where}: got {shown(item)} without a name, expected an object with name")
         _check_members(item, _OUTPUT_MEMBERS, where)
-        name = _name(item["name"], where)
+        names.append(_name(item["name"], where))
         if item.get("parameters") is not None:
-            _check_parameters(item["parameters"], f"{where}.parameters")
-        names.append(name)
-    return tuple(names) or None
+            parameters = _parameters(item["parameters"], f"{where}.parameters")
+            if "binary_data" in parameters:
+                in_bytes[names[-1]] = _flag(parameters, "binary_data", f"{where}.parameters")
+    return tuple(names) or None, in_bytes or None
 
 
 def _check_members(document: dict[str, object], known: frozenset[str], where: str) -> None:
@@ -132,21 +196,21 @@ def _check_members(document: dict[str, object], known: frozenset[str], where: st
     raise Refusal(Reason.FIELD, f"{place}got the member {quoted(unknown)}, expected some of {', '.join(sorted(known))}")
 
 
-def _check_parameters(value: object, where: str) -> None:
+def _parameters(value: object, where: str) -> dict[str, object]:
     if type(value) is not dict:
         raise Refusal(Reason.FIELD, f"{where}: got {shown(value)}, expected an object")
     for name, item in value.items():
         if not isinstance(item, str | int | float):
             message = f"{where}: {quoted(name)} is {shown(item)}, expected a string, a number, true or false"
             raise Refusal(Reason.FIELD, message)
+    return value
 
 
-def _refuse_datatype(datatype: object, where: str) -> NoReturn:
-    if datatype == Datatype.FP16:
-        message = f"{where}.datatype: FP16 has no form in JSON; send the numbers as FP32"
-    else:
-        message = f"{where}.datatype: got {shown(datatype)}, expected one of {', '.join(_DATATYPES)}"
-    raise Refusal(Reason.DATATYPE, message)
+def _flag(parameters: dict[str, object], name: str, where: str) -> bool:
+    value = parameters.get(name, False)
+    if type(value) is not bool:
+        raise Refusal(Reason.FIELD, f"{where}: {name} is {shown(value)}, expected true or false")
+    return value
 
 
 def _refuse_shape(shape: object, where: str) -> NoReturn:
@@ -194,43 +258,3 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
         repeated = next(name for name in names if names.count(name) > 1)
         raise Refusal(Reason.FIELD, f"body: the member {quoted(repeated)} is given twice in one object")
     return members
-
-
-# --- responses -------------------------------------------------------------------------------------------------------
-
-
-class ResponseWriter:
-    """Writes a model's responses. What is the same in every response is bytes from the start."""
-
-    def __init__(self, *, model: str, version: str, contract: ArtifactContract) -> None:
-        self._head = orjson.dumps({"model_name": model, "model_version": version})[:-1]
-        self.outputs = tuple(tensor.name for tensor in contract.outputs)
-        self._starts = {
-            tensor.name: orjson.dumps({"name": tensor.name, "datatype": tensor.datatype.value})[:-1] + b',"shape":['
-            for tensor in contract.outputs
-        }
-        self._width = len(contract.classes)
-
-    def write(self, request: Request, prediction: Prediction) -> bytes:
-        """The response document. The model has checked the outputs."""
-        parts = [self._head]
-        if request.id is not None:
-            parts.append(b',"id":' + orjson.dumps(request.id))
-        separator = b',"outputs":['
-        for name in request.outputs or self.outputs:
-            parts += (separator, self._starts[name], *self._tensor(name, prediction))
-            separator = b","
-        parts.append(b"]}")
-        return b"".join(parts)
-
-    def _tensor(self, name: str, prediction: Prediction) -> tuple[bytes, bytes, bytes]:
-        rows = len(prediction.labels)
-        if name == "label":
-            return b'%d],"data":' % rows, orjson.dumps(prediction.labels.tolist()), b"}"
-        flat = prediction.probabilities.ravel()
-        return b'%d,%d],"data":' % (rows, self._width), orjson.dumps(flat, option=orjson.OPT_SERIALIZE_NUMPY), b"}"
-
-
-def error(message: str) -> bytes:
-    """The protocol's error object."""
-    return orjson.dumps({"error": message})

@@ -1,0 +1,50 @@
+"""V2's responses over REST: a prediction as JSON, or as JSON with bytes after it. Called by `v2_rest`."""
+
+import orjson
+
+from kanarya_contracts.artifact import ArtifactContract
+from kanarya_model.core import raw
+from kanarya_model.core.model import Prediction
+from kanarya_model.edges.http import DOCUMENT_LENGTH, Reply
+from kanarya_model.edges.v2_request import Request
+
+_BYTES = (b"content-type", b"application/octet-stream")
+
+
+class ResponseWriter:
+    """Writes a model's responses. What is the same in every response is bytes from the start."""
+
+    def __init__(self, *, model: str, version: str, contract: ArtifactContract) -> None:
+        self._head = orjson.dumps({"model_name": model, "model_version": version})[:-1]
+        self._outputs = tuple(tensor.name for tensor in contract.outputs)
+        self._datatypes = {tensor.name: tensor.datatype for tensor in contract.outputs}
+        self._starts = {
+            tensor.name: orjson.dumps({"name": tensor.name, "datatype": tensor.datatype.value})[:-1] + b',"shape":['
+            for tensor in contract.outputs
+        }
+
+    def write(self, request: Request, prediction: Prediction) -> Reply:
+        """The response. The model has checked the outputs."""
+        parts = [self._head]
+        if request.id is not None:
+            parts.append(b',"id":' + orjson.dumps(request.id))
+        separator = b',"outputs":['
+        tail: list[bytes | memoryview] = []
+        for name in request.outputs or self._outputs:
+            array = prediction.output(name)
+            shape = b"%d" % len(array) if array.ndim == 1 else b"%d,%d" % array.shape
+            parts += (separator, self._starts[name], shape)
+            separator = b","
+            if request.in_bytes is not None and request.in_bytes.get(name, request.all_in_bytes):
+                tail.append(raw.write(array, self._datatypes[name]))
+                parts.append(b'],"parameters":{"binary_data_size":%d}}' % len(tail[-1]))
+            elif array.dtype == object:
+                parts += (b'],"data":', orjson.dumps(array.tolist()), b"}")
+            else:
+                parts += (b'],"data":', orjson.dumps(array.ravel(), option=orjson.OPT_SERIALIZE_NUMPY), b"}")
+        parts.append(b"]}")
+        if not tail:
+            return Reply(status=200, body=b"".join(parts))
+        document = b"".join(parts)
+        headers = (_BYTES, (DOCUMENT_LENGTH, b"%d" % len(document)))
+        return Reply(status=200, body=b"".join([document, *tail]), headers=headers)
