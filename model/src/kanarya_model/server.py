@@ -14,13 +14,14 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import perf_counter
 
 import uvicorn
 
 from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem
 from kanarya_model import artifact, loaders, storage
 from kanarya_model.core.model import Model
-from kanarya_model.edges.protocol import limited
+from kanarya_model.edges.protocol import Patience, limited
 from kanarya_model.edges.served import Served, Workers
 from kanarya_model.edges.v2_rest import Limits, V2Rest
 from kanarya_model.settings import Settings
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 
 _LINGER_SECONDS = 0.1
 """Between closing the door and closing idle connections: a request that was on its way in still gets its answer."""
+
+_TICKS = 10
+"""uvicorn's ticks between two sweeps: a second."""
 
 
 class PortInUse(KanaryaError):
@@ -66,7 +70,8 @@ def serve(settings: Settings, ready: Callable[[Model, str, int], None]) -> None:
     with listener, contextlib.closing(workers):
         model = load(settings)
         served = Served(model, workers=workers, inline_rows=settings.inline_rows)
-        application = V2Rest([served], limits=Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows))
+        limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
+        application = V2Rest([served], limits=limits)
         server = _Server(application, settings, lambda port: ready(model, settings.host, port))
         # What is here now stays: the collector need not walk through it again in the middle of a request.
         gc.collect()
@@ -105,11 +110,16 @@ class _Server(uvicorn.Server):
     """uvicorn, with a drain before its stop."""
 
     def __init__(self, application: V2Rest, settings: Settings, listening: Callable[[int], None]) -> None:
+        patience = Patience(
+            head_bytes=settings.most_head_bytes,
+            request_seconds=settings.request_seconds,
+            keep_alive_seconds=settings.keep_alive_seconds,
+        )
         super().__init__(
             uvicorn.Config(
                 application,
                 interface="asgi3",
-                http=limited(settings.most_head_bytes),
+                http=limited(patience),
                 loop="uvloop",
                 ws="none",
                 lifespan="off",
@@ -118,7 +128,6 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 backlog=2048,
-                timeout_keep_alive=settings.keep_alive_seconds,  # type: ignore[arg-type]  # goes to loop.call_later
                 timeout_graceful_shutdown=settings.grace_seconds,  # type: ignore[arg-type]  # goes to asyncio.wait_for
             )
         )
@@ -140,6 +149,14 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         assert sockets is not None  # noqa: S101 (`serve` gives one)
         self._listening(sockets[0].getsockname()[1])
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second; once a second, end the connections whose clients take too long."""
+        if counter % _TICKS == 0:
+            now = perf_counter()
+            for connection in list(self.server_state.connections):
+                connection.sweep(now)  # type: ignore[union-attr]  # every one is `limited`'s
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Close the door, wait a moment for who is already inside, then as uvicorn does."""

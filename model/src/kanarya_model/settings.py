@@ -40,9 +40,19 @@ class Settings:
     keep_alive_seconds: float = _setting(
         75.0, "an idle connection is closed after this; longer than a proxy's own limit", kind=float, low=1, high=3600
     )
-    most_body_bytes: int = _setting(16 << 20, "largest request body; more is 413", kind=int, low=1)
+    request_seconds: float = _setting(
+        60.0,
+        "a client that takes longer to send a request is answered 408, one that takes longer to read is cut off",
+        kind=float,
+        low=0.1,
+        high=3600,
+    )
+    most_body_bytes: int = _setting(
+        16 << 20, "largest request body, before and after it is inflated; more is 413", kind=int, low=1
+    )
     most_head_bytes: int = _setting(32 << 10, "largest request line with headers; more is 431", kind=int, low=256)
     most_rows: int = _setting(65_536, "most rows in a request; more is 413", kind=int, low=1)
+    most_in_flight: int = _setting(1024, "most requests at once; one more for inference is 503", kind=int, low=1)
     inline_rows: int = _setting(
         256, "more rows than this are predicted on a thread of their own; a scikit-learn model's always", kind=int
     )

@@ -42,7 +42,7 @@ class Client:
 
     def __init__(self, served: Served, runner: asyncio.Runner) -> None:
         self.served = served
-        self.app = V2Rest([served], limits=Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS))
+        self.app = V2Rest([served], limits=Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS, in_flight=10))
         self._runner = runner
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, pieces: int = 1) -> Answer:
@@ -50,6 +50,19 @@ class Client:
         raw = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
         scope = {"type": "http", "path": path, "method": method, "headers": raw}
         return self._runner.run(self._run(scope, _split(body, pieces)))
+
+    def together(self, *requests: tuple[str, str, bytes], until: Callable[[], object]) -> list[Answer]:
+        """Ask all at once, in this order. `until` is called when each of them has got as far as it can."""
+
+        async def run() -> list[Answer]:
+            scopes = [{"type": "http", "path": path, "method": method, "headers": []} for method, path, _ in requests]
+            bodies = [[body] for _, _, body in requests]
+            tasks = [asyncio.create_task(self._run(*one)) for one in zip(scopes, bodies, strict=True)]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            until()
+            return await asyncio.gather(*tasks)
+
+        return self._runner.run(run())
 
     def infer(self, body: object, **options: Any) -> Answer:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -17,6 +17,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
+BEGAN = "began"
+"""In a scope's `state`: `perf_counter` when the request's first byte came. `protocol` puts it there."""
+IN_FLIGHT = "in_flight"
+"""In a scope's `state`: requests of this process that had begun and had no answer when this one's head was there."""
 DOCUMENT_LENGTH = b"inference-header-content-length"
 FORM = frozenset({b"application/x-www-form-urlencoded"})
 """What `curl -d` says of every body unless it is told otherwise."""

@@ -36,7 +36,7 @@ class Workers:
     async def run(self, work: Callable[[], _T]) -> _T:
         """What `work` returns or raises. Raises Overloaded."""
         if self._waiting >= self._most:
-            raise Overloaded(f"{self._most} predictions wait already, expected at most that; ask again in a moment")
+            raise Overloaded(f"{self._most} predictions wait already, expected at most that")
         self._waiting += 1
         try:
             return await asyncio.get_running_loop().run_in_executor(self._threads, work)

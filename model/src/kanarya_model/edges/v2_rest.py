@@ -24,8 +24,10 @@ from kanarya_model import VERSION
 from kanarya_model.core.feedback import read_feedback
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted
 from kanarya_model.edges.http import (
+    BEGAN,
     BYTES,
     FORM,
+    IN_FLIGHT,
     JSON,
     ClientLeft,
     Receive,
@@ -60,6 +62,8 @@ class Limits:
 
     body_bytes: int
     rows: int
+    in_flight: int
+    """More requests than this at once, and the next one for inference is refused."""
 
 
 class V2Rest:
@@ -163,9 +167,12 @@ class V2Rest:
         writer = ResponseWriter(model=model.name, version=model.version, contract=model.contract)
 
         async def infer(scope: Scope, receive: Receive, send: Send) -> None:
-            began = perf_counter()
+            state = scope.get("state")
+            began = state[BEGAN] if state else perf_counter()
             counts.in_flight += 1
             try:
+                if state:
+                    self._check_load(state[IN_FLIGHT])
                 headers = dict(scope["headers"])
                 length = document_length(headers)
                 check_json(headers, also=FORM if length is None else BYTES)
@@ -191,6 +198,10 @@ class V2Rest:
                 counts.in_flight -= 1
 
         return infer
+
+    def _check_load(self, in_flight: int) -> None:
+        if in_flight >= self._limits.in_flight:
+            raise Overloaded(f"{in_flight} requests are in flight, expected at most {self._limits.in_flight}")
 
     async def _refuse(self, send: Send, refusal: Refusal, counts: Counts, *, inference: bool) -> None:
         status = _STATUS.get(refusal.reason, 400)
