@@ -1,6 +1,7 @@
 """What is the same whatever the protocol: strict reading of tensors into arrays, prediction, the check of the answer.
 
     refusal    how a client can be wrong, in a fixed vocabulary
+    request    an inference request in these words
     raw        bytes ↔ a tensor's elements
     values     elements of a tensor → an array, or a refusal that names the element
     inputs     tensors → rows, as the artifact's contract wants them

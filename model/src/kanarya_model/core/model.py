@@ -6,7 +6,6 @@ that is the client's mistake (`Refusal`), so that nobody can push a model's erro
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from kanarya_contracts.artifact import ArtifactContract, Column, NumericColumn
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import Inputs, InputTensor, Rows
-from kanarya_model.core.refusal import ModelFault, Reason, Refusal, listed, quoted
+from kanarya_model.core.refusal import ModelFault, Reason, Refusal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -64,15 +63,6 @@ class Model:
         self._example_inputs = Inputs(contract, largest=predictor.largest, most_rows=len(contract.example.labels))
         self._width = len(contract.classes)
         self._classes = frozenset(contract.classes)
-
-    def check_outputs(self, names: Sequence[str]) -> None:
-        """Refuse an output that the model does not have, or that is asked for twice."""
-        for index, name in enumerate(names):
-            if name not in self.outputs:
-                message = f"outputs[{index}].name: got {quoted(name)}, expected some of {listed(self.outputs)}"
-                raise Refusal(Reason.OUTPUT, message)
-            if name in names[:index]:
-                raise Refusal(Reason.OUTPUT, f"outputs[{index}].name: output {quoted(name)} is asked for twice")
 
     def predict(self, rows: Rows) -> Prediction:
         """Labels and probabilities. Raises Refusal where a value is out of reach, ModelFault where the model is wrong."""

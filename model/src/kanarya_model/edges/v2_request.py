@@ -19,33 +19,27 @@ from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core import raw
 from kanarya_model.core.inputs import InputTensor
 from kanarya_model.core.refusal import Reason, Refusal, quoted, shown
+from kanarya_model.core.request import Request, asked_outputs, request_id, tensor_datatype, tensor_name
 from kanarya_model.core.values import Elements
 
 _REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
 _TENSOR_MEMBERS = frozenset({"name", "shape", "datatype", "parameters", "data"})
 _OUTPUT_MEMBERS = frozenset({"name", "parameters"})
-_LONGEST_NAME = 256
-_LONGEST_ID = 1024
 _INT = frozenset({int})
-_DATATYPES = {datatype.value: datatype for datatype in Datatype}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Request:
-    """An inference request."""
+class RestRequest(Request):
+    """An inference request over REST."""
 
-    id: str | None
-    tensors: list[InputTensor]
-    outputs: tuple[str, ...] | None
-    """Names asked for; None for all."""
     in_bytes: dict[str, bool] | None
-    """Which of them are wanted as bytes (`binary_data`); None where none is."""
+    """Which of the outputs are wanted as bytes (`binary_data`); None where none is."""
     all_in_bytes: bool
     """Whether those that `in_bytes` does not name are (`binary_data_output`)."""
 
 
-def read_request(body: bytes, document_length: int | None = None) -> Request:
-    """Parse and check everything but the tensors' elements. Raises Refusal.
+def read_request(body: bytes, document_length: int | None = None, *, known: tuple[str, ...]) -> RestRequest:
+    """Parse and check everything but the tensors' elements. `known`: the model's outputs. Raises Refusal.
 
     `document_length`: bytes of the JSON document, where tensors as bytes follow it; None where the body is that document.
     """
@@ -57,9 +51,9 @@ def read_request(body: bytes, document_length: int | None = None) -> Request:
         content, tail = body[:document_length], _Tail(memoryview(body)[document_length:])
     document = read_document(content)
     _check_members(document, _REQUEST_MEMBERS, "")
-    request_id = _id(document["id"]) if "id" in document else None
+    given_id = request_id(document["id"]) if document.get("id") is not None else None
     tensors = _tensors(document.get("inputs", _ABSENT), tail)
-    outputs, in_bytes = _outputs(document["outputs"]) if document.get("outputs") is not None else (None, None)
+    outputs, in_bytes = _outputs(document["outputs"], known) if document.get("outputs") is not None else (None, None)
     all_in_bytes = False
     if document.get("parameters") is not None:
         all_in_bytes = _flag(_parameters(document["parameters"], "parameters"), "binary_data_output", "parameters")
@@ -67,7 +61,7 @@ def read_request(body: bytes, document_length: int | None = None) -> Request:
             in_bytes = {}
     if content.count(b'"') != 2 * _strings(document):
         _refuse_repeated_members(content)
-    return Request(id=request_id, tensors=tensors, outputs=outputs, in_bytes=in_bytes, all_in_bytes=all_in_bytes)
+    return RestRequest(id=given_id, tensors=tensors, outputs=outputs, in_bytes=in_bytes, all_in_bytes=all_in_bytes)
 
 
 def read_document(body: bytes) -> dict[str, object]:
@@ -123,10 +117,7 @@ def _tensor(item: object, where: str, tail: _Tail | None) -> InputTensor:
         name, shape, datatype = item["name"], item["shape"], item["datatype"]
     except KeyError as missing:
         raise Refusal(Reason.FIELD, f"{where}.{missing.args[0]}: is missing and required") from None
-    known = _DATATYPES.get(datatype) if type(datatype) is str else None
-    if known is None:
-        message = f"{where}.datatype: got {shown(datatype)}, expected one of {', '.join(_DATATYPES)}"
-        raise Refusal(Reason.DATATYPE, message)
+    known = tensor_datatype(datatype, where)
     if type(shape) is not list or not _INT.issuperset(map(type, shape)) or (shape and min(shape) < 0):
         _refuse_shape(shape, where)
     parameters = item.get("parameters")
@@ -134,7 +125,7 @@ def _tensor(item: object, where: str, tail: _Tail | None) -> InputTensor:
         data = _from_tail(item, known, shape, tail, where)
     else:
         data = _from_document(item, where)
-    return InputTensor(name=_name(name, where), datatype=known, shape=tuple(shape), data=data, where=where)
+    return InputTensor(name=tensor_name(name, where), datatype=known, shape=tuple(shape), data=data, where=where)
 
 
 def _from_document(item: dict[str, object], where: str) -> Elements:
@@ -155,21 +146,7 @@ def _from_tail(item: dict[str, Any], datatype: Datatype, shape: list[int], tail:
     return raw.read(tail.take(item["parameters"]["binary_data_size"], where), datatype, shape, where)
 
 
-def _name(name: object, where: str) -> str:
-    if type(name) is not str or not 0 < len(name) <= _LONGEST_NAME:
-        raise Refusal(Reason.FIELD, f"{where}.name: got {shown(name)}, expected a string of 1 to {_LONGEST_NAME} characters")
-    return name
-
-
-def _id(value: object) -> str | None:
-    if value is None:
-        return None
-    if type(value) is not str or len(value) > _LONGEST_ID or not value.isprintable():
-        raise Refusal(Reason.FIELD, f"id: got {shown(value)}, expected a string of at most {_LONGEST_ID} printable characters")
-    return value
-
-
-def _outputs(value: object) -> tuple[tuple[str, ...] | None, dict[str, bool] | None]:
+def _outputs(value: object, known: tuple[str, ...]) -> tuple[tuple[str, ...] | None, dict[str, bool] | None]:
     """Names, and which of them are to be bytes."""
     if type(value) is not list:
         raise Refusal(Reason.FIELD, f"outputs: got {shown(value)}, expected a list of objects with name")
@@ -180,12 +157,12 @@ def _outputs(value: object) -> tuple[tuple[str, ...] | None, dict[str, bool] | N
         if type(item) is not dict or "name" not in item:
             raise Refusal(Reason.FIELD, f"{where}: got {shown(item)} without a name, expected an object with name")
         _check_members(item, _OUTPUT_MEMBERS, where)
-        names.append(_name(item["name"], where))
+        names.append(tensor_name(item["name"], where))
         if item.get("parameters") is not None:
             parameters = _parameters(item["parameters"], f"{where}.parameters")
             if "binary_data" in parameters:
                 in_bytes[names[-1]] = _flag(parameters, "binary_data", f"{where}.parameters")
-    return tuple(names) or None, in_bytes or None
+    return asked_outputs(names, known), in_bytes or None
 
 
 def _check_members(document: dict[str, object], known: frozenset[str], where: str) -> None:

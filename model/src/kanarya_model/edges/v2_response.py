@@ -6,7 +6,7 @@ from kanarya_contracts.artifact import ArtifactContract
 from kanarya_model.core import raw
 from kanarya_model.core.model import Prediction
 from kanarya_model.edges.http import DOCUMENT_LENGTH, Reply
-from kanarya_model.edges.v2_request import Request
+from kanarya_model.edges.v2_request import RestRequest
 
 _BYTES = (b"content-type", b"application/octet-stream")
 
@@ -23,8 +23,8 @@ class ResponseWriter:
             for tensor in contract.outputs
         }
 
-    def write(self, request: Request, prediction: Prediction) -> Reply:
-        """The response. The model has checked the outputs."""
+    def write(self, request: RestRequest, prediction: Prediction) -> Reply:
+        """The response. `read_request` has checked the outputs."""
         parts = [self._head]
         if request.id is not None:
             parts.append(b',"id":' + orjson.dumps(request.id))

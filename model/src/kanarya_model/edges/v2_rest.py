@@ -176,9 +176,8 @@ class V2Rest:
                 headers = dict(scope["headers"])
                 length = document_length(headers)
                 check_json(headers, also=FORM if length is None else BYTES)
-                request = read_request(await read_body(headers, receive, self._limits.body_bytes), length)
-                if request.outputs is not None:
-                    model.check_outputs(request.outputs)
+                body = await read_body(headers, receive, self._limits.body_bytes)
+                request = read_request(body, length, known=model.outputs)
                 prediction = await one.predict(model.inputs.rows(request.tensors))
                 await self._send(send, writer.write(request, prediction))
                 counts.succeeded(perf_counter() - began, prediction.labels.tolist())
