@@ -21,9 +21,10 @@ import uvicorn
 from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem
 from kanarya_model import artifact, loaders, storage
 from kanarya_model.core.model import Model
+from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.protocol import Patience, limited
+from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served, Workers
-from kanarya_model.edges.v2_rest import Limits, V2Rest
 from kanarya_model.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,7 @@ def serve(settings: Settings, ready: Callable[[Model, str, int], None]) -> None:
         model = load(settings)
         served = Served(model, workers=workers, inline_rows=settings.inline_rows)
         limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
-        application = V2Rest([served], limits=limits)
+        application = Rest([served], limits=limits)
         server = _Server(application, settings, lambda port: ready(model, settings.host, port))
         # What is here now stays: the collector need not walk through it again in the middle of a request.
         gc.collect()
@@ -109,7 +110,7 @@ def _port_in_use(host: str, port: int) -> PortInUse:
 class _Server(uvicorn.Server):
     """uvicorn, with a drain before its stop."""
 
-    def __init__(self, application: V2Rest, settings: Settings, listening: Callable[[int], None]) -> None:
+    def __init__(self, application: Rest, settings: Settings, listening: Callable[[int], None]) -> None:
         patience = Patience(
             head_bytes=settings.most_head_bytes,
             request_seconds=settings.request_seconds,

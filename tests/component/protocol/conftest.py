@@ -13,8 +13,9 @@ import pytest
 from kanarya_model import loaders
 from kanarya_model.artifact import read
 from kanarya_model.core.model import Model
+from kanarya_model.edges.inference import Limits
+from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served, Workers
-from kanarya_model.edges.v2_rest import Limits, V2Rest
 from kanarya_model.testing import build
 
 MOST_ROWS = 1000
@@ -42,7 +43,7 @@ class Client:
 
     def __init__(self, served: Served, runner: asyncio.Runner) -> None:
         self.served = served
-        self.app = V2Rest([served], limits=Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS, in_flight=10))
+        self.app = Rest([served], limits=Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS, in_flight=10))
         self._runner = runner
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, pieces: int = 1) -> Answer:

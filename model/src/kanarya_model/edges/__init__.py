@@ -1,8 +1,11 @@
 """Front doors. Each turns its protocol into `core`'s words and back; none knows another.
 
 served                     what they serve, and threads for what takes long; shared by all
-v2_rest                    V2 (Open Inference Protocol) over HTTP: routes, inference, feedback, health, metrics; bare ASGI
-v2_request, v2_response    its bodies: JSON and bytes → tensors, prediction → JSON and bytes
-http, compression          bodies and replies over ASGI
-protocol                   HTTP itself: uvicorn's, with a limit on headers and JSON errors
+rest                       the HTTP application: routes, health, feedback, metrics; bare ASGI
+inference                  a request for inference over HTTP: limits, statuses, counts
+v2_rest                    V2 (Open Inference Protocol): v2_request reads, v2_response writes
+v1_rest                    V1 (`:predict`)
+openapi                    what HTTP takes and gives, as a document
+http, documents, compression    bodies and replies over ASGI
+protocol                   HTTP itself: uvicorn's, with limits and JSON errors
 """

@@ -9,11 +9,8 @@ The binary extension (Triton's `extension_binary_data.md`): the header Inference
 ends; after it stand the tensors that have the parameter `binary_data_size` and no `data`, in their order, and nothing else.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Any, NoReturn
-
-import orjson
 
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core import raw
@@ -21,6 +18,7 @@ from kanarya_model.core.inputs import InputTensor
 from kanarya_model.core.refusal import Reason, Refusal, quoted, shown
 from kanarya_model.core.request import Request, asked_outputs, request_id, tensor_datatype, tensor_name
 from kanarya_model.core.values import Elements
+from kanarya_model.edges.documents import read_document, refuse_repeats
 
 _REQUEST_MEMBERS = frozenset({"id", "parameters", "inputs", "outputs", "model_name", "model_version"})
 _TENSOR_MEMBERS = frozenset({"name", "shape", "datatype", "parameters", "data"})
@@ -59,20 +57,8 @@ def read_request(body: bytes, document_length: int | None = None, *, known: tupl
         all_in_bytes = _flag(_parameters(document["parameters"], "parameters"), "binary_data_output", "parameters")
         if all_in_bytes and in_bytes is None:
             in_bytes = {}
-    if content.count(b'"') != 2 * _strings(document):
-        _refuse_repeated_members(content)
+    refuse_repeats(content, document)
     return RestRequest(id=given_id, tensors=tensors, outputs=outputs, in_bytes=in_bytes, all_in_bytes=all_in_bytes)
-
-
-def read_document(body: bytes) -> dict[str, object]:
-    """A body as a JSON object: UTF-8 without a byte order mark, no NaN, no infinity, nothing after it. Raises Refusal."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise Refusal(Reason.BODY, f"body: got {len(body)} bytes that are not JSON, {error}") from None
-    if type(document) is not dict:
-        raise Refusal(Reason.BODY, f"body: got {shown(document)}, expected an object")
-    return document
 
 
 _ABSENT = object()
@@ -195,43 +181,3 @@ def _refuse_shape(shape: object, where: str) -> NoReturn:
         raise Refusal(Reason.SHAPE, f"{where}.shape: got {shown(shape)}, expected a list of integers")
     wrong = next(dimension for dimension in shape if type(dimension) is not int or dimension < 0)
     raise Refusal(Reason.SHAPE, f"{where}.shape: got {shown(wrong)} in it, expected integers from 0")
-
-
-# --- members given twice ---------------------------------------------------------------------------------------------
-# JSON's decoder keeps the last of two members of a name, and the reader in front of us may keep the first. Every member's
-# name and every string has two quotation marks, so counting those in the bytes tells at once that nothing was dropped; only
-# when the count differs (a repeated member, or an escaped quotation mark) is the body read again, slowly, to be sure.
-
-
-def _strings(document: dict[str, object]) -> int:
-    """Strings in a checked document, names of members included."""
-    count = 0
-    pending: list[object] = [document]
-    while pending:
-        value = pending.pop()
-        if type(value) is dict:
-            count += len(value)
-            # Shapes and elements of numeric tensors hold no string; where they do, `core` refuses them anyway.
-            skipped = ("shape", "data") if value.get("datatype", "BYTES") != "BYTES" else ("shape",)
-            pending += [item for name, item in value.items() if name not in skipped]
-        elif type(value) is list:
-            pending += value
-        elif type(value) is str:
-            count += 1
-    return count
-
-
-def _refuse_repeated_members(body: bytes) -> None:
-    try:
-        json.loads(body, object_pairs_hook=_once, parse_int=str, parse_float=str)
-    except RecursionError:
-        raise Refusal(Reason.BODY, "body: is nested too deeply") from None
-
-
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
-        raise Refusal(Reason.FIELD, f"body: the member {quoted(repeated)} is given twice in one object")
-    return members

@@ -1,0 +1,106 @@
+"""A request for inference over HTTP, whatever its protocol: read, answered, counted. Called by `rest`, once a route.
+
+A client's mistake is 4xx with `{"error"}` and is counted by what was wrong; too much at once is 503; ours or the model's is
+500, and what went wrong inside stays in the log.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+from kanarya_model.core.model import Prediction
+from kanarya_model.core.refusal import Reason, Refusal
+from kanarya_model.edges.http import (
+    BEGAN,
+    IN_FLIGHT,
+    JSON,
+    ClientLeft,
+    Headers,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    error,
+    read_body,
+)
+from kanarya_model.edges.served import Overloaded, Served
+from kanarya_model.metrics import Counts
+
+log = logging.getLogger(__name__)
+
+Answer = Callable[[Send, Reply], Awaitable[None]]
+Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_STATUS = {Reason.LIMIT: 413, Reason.MEDIA_TYPE: 415}
+_INTERNAL = error("the model or its server failed; the server's log says why")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one request may cost."""
+
+    body_bytes: int
+    rows: int
+    in_flight: int
+    """More requests than this at once, and the next one for inference is refused."""
+
+
+class Exchange(Protocol):
+    """A protocol's words for one model."""
+
+    def check(self, headers: Headers) -> None:
+        """Refuse a body by how it is announced."""
+        ...
+
+    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Prediction]:
+        """The reply and what it says. Raises Refusal, ModelFault or Overloaded."""
+        ...
+
+
+def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) -> Handler:
+    """The route's handler. `send_back` sends a reply as the application does at that moment."""
+    counts = one.counts
+
+    async def infer(scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope.get("state")
+        began = state[BEGAN] if state else perf_counter()
+        counts.in_flight += 1
+        try:
+            if state:
+                _check_load(state[IN_FLIGHT], limits.in_flight)
+            headers = dict(scope["headers"])
+            exchange.check(headers)
+            body = await read_body(headers, receive, limits.body_bytes)
+            reply, prediction = await exchange.answer(headers, body)
+            await send_back(send, reply)
+            counts.succeeded(perf_counter() - began, prediction.labels.tolist())
+        except Refusal as refusal:
+            await send_back(send, refused(refusal, counts, inference=True))
+        except Overloaded as overload:
+            counts.overloaded()
+            again = (b"retry-after", b"%d" % overload.retry_seconds)
+            await send_back(send, Reply(status=503, body=error(str(overload)), headers=(JSON, again)))
+        except ClientLeft:
+            log.debug("a client left before its request was complete")
+        except Exception:
+            log.exception("inference failed")
+            counts.failed()
+            await send_back(send, Reply(status=500, body=_INTERNAL))
+        finally:
+            counts.in_flight -= 1
+
+    return infer
+
+
+def refused(refusal: Refusal, counts: Counts, *, inference: bool) -> Reply:
+    """The reply to a client's mistake, counted."""
+    status = _STATUS.get(refusal.reason, 400)
+    counts.refused(status, refusal.reason, inference=inference)
+    return Reply(status=status, body=error(str(refusal)))
+
+
+def _check_load(in_flight: int, most: int) -> None:
+    if in_flight >= most:
+        raise Overloaded(f"{in_flight} requests are in flight, expected at most {most}")

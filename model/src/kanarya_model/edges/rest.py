@@ -1,0 +1,163 @@
+"""The HTTP application, bare ASGI: finds a route, answers what needs no model. Made by `server`, called by uvicorn.
+
+    GET  /v2  /v2/health/live  /v2/health/ready                     the server
+    GET  /v2/models/{m}[/versions/{v}]  …/ready                     a model
+    POST /v2/models/{m}[/versions/{v}]/infer                        inference
+    POST /v2/models/{m}/feedback                                    labels that came back (ours, not the protocol's)
+    GET  /v1/models  /v1/models/{m}                                 the older protocol's word for ready
+    POST /v1/models/{m}:predict                                     inference
+    GET  /openapi.json                                              all this as OpenAPI, with the served models' names
+    GET  /metrics                                                   for Prometheus
+
+Every path that exists stands in one table, so finding a route is finding a key; everything else is 404 or 405 with a message.
+Feedback changes what is counted, so it keeps to JSON, which a web page elsewhere cannot send without asking first. While
+draining, readiness is 503 and every answer asks for another connection.
+"""
+
+import logging
+from collections.abc import Sequence
+
+import orjson
+
+from kanarya_model import VERSION
+from kanarya_model.core.feedback import read_feedback
+from kanarya_model.core.refusal import Refusal, listed, quoted
+from kanarya_model.edges import inference, openapi
+from kanarya_model.edges.documents import read_document, refuse_repeats
+from kanarya_model.edges.http import JSON, ClientLeft, Receive, Reply, Scope, Send, check_json, error, read_body, send_reply
+from kanarya_model.edges.inference import Exchange, Handler, Limits, refused
+from kanarya_model.edges.served import Served
+from kanarya_model.edges.v1_rest import V1Exchange
+from kanarya_model.edges.v2_rest import EXTENSIONS, V2Exchange
+from kanarya_model.metrics import CONTENT_TYPE, Exposition
+
+log = logging.getLogger(__name__)
+
+
+class Rest:
+    """The application. `served` is what it answers for."""
+
+    def __init__(self, served: Sequence[Served], *, limits: Limits) -> None:
+        self._served = served
+        self._limits = limits
+        self._draining = False
+        self._exposition = Exposition([one.counts for one in served])
+        self._routes = self._all_routes()
+
+    def drain(self) -> None:
+        """Not ready from now on; requests are answered as before, each with `Connection: close`."""
+        self._draining = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        methods = self._routes.get(scope["path"])
+        if methods is None:
+            await self._send(send, Reply(status=404, body=error(self._unknown(scope["path"]))))
+            return
+        handler = methods.get(scope["method"])
+        if handler is None:
+            allowed = ", ".join(methods)
+            message = f"method: got {scope['method']}, expected {allowed} for {scope['path']}"
+            headers = (JSON, (b"allow", allowed.encode()))
+            await self._send(send, Reply(status=405, body=error(message), headers=headers))
+            return
+        await handler(scope, receive, send)
+
+    async def _send(self, send: Send, reply: Reply) -> None:
+        await send_reply(send, reply, close=self._draining)
+
+    # --- routes -------------------------------------------------------------------------------------------------------
+
+    def _all_routes(self) -> dict[str, dict[str, Handler]]:
+        about = {"name": "kanarya-model", "version": VERSION, "extensions": list(EXTENSIONS)}
+        routes: dict[str, dict[str, Handler]] = {
+            "/v2": {"GET": self._fixed(about)},
+            "/v2/": {"GET": self._fixed(about)},  # as the published OpenAPI document writes it
+            "/v2/health/live": {"GET": self._fixed({"live": True})},
+            "/v2/health/ready": {"GET": self._readiness({})},
+            "/v1/models": {"GET": self._fixed({"models": [one.model.name for one in self._served]})},
+            "/openapi.json": {"GET": self._fixed(openapi.document([one.model for one in self._served]))},
+            "/metrics": {"GET": self._metrics},
+        }
+        for one in self._served:
+            routes |= self._model_routes(one)
+        return routes
+
+    def _model_routes(self, one: Served) -> dict[str, dict[str, Handler]]:
+        name = one.model.name
+        infer = self._inference(one, V2Exchange(one))
+        routes: dict[str, dict[str, Handler]] = {
+            f"/v2/models/{name}/feedback": {"POST": self._feedback(one)},
+            f"/v1/models/{name}": {"GET": self._readiness({"name": name})},
+            f"/v1/models/{name}:predict": {"POST": self._inference(one, V1Exchange(one, most_rows=self._limits.rows))},
+        }
+        for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{one.model.version}"):
+            routes[path] = {"GET": self._fixed(one.metadata())}
+            routes[f"{path}/ready"] = {"GET": self._readiness({"name": name})}
+            routes[f"{path}/infer"] = {"POST": infer}
+        return routes
+
+    def _inference(self, one: Served, exchange: Exchange) -> Handler:
+        return inference.handler(one, exchange, self._limits, self._send)
+
+    def _unknown(self, path: str) -> str:
+        stripped = path.rstrip("/")
+        if stripped in self._routes:
+            return f"path: got {quoted(path)}, expected {stripped} without the slash at the end"
+        match path.split("/"):
+            case ["", "v1" | "v2" as protocol, "models", name, *rest]:
+                name = name.removesuffix(":predict") if protocol == "v1" else name
+                known = [one.model for one in self._served if one.model.name == name]
+                if not known:
+                    return f"model: got {quoted(name)}, expected {listed(tuple(one.model.name for one in self._served))}"
+                if rest[:1] == ["versions"] and len(rest) > 1 and all(model.version != rest[1] for model in known):
+                    served = listed(tuple(model.version for model in known))
+                    return f"version: got {quoted(rest[1])} of model {quoted(name)}, expected {served}"
+        return f"path: got {quoted(path)}, which is not served here; GET /v2 and /v2/models/{{name}} are where to start"
+
+    # --- small answers ------------------------------------------------------------------------------------------------
+
+    def _fixed(self, document: object) -> Handler:
+        reply = Reply(status=200, body=orjson.dumps(document))
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+            await self._send(send, reply)
+
+        return answer
+
+    def _readiness(self, document: dict[str, object]) -> Handler:
+        yes = Reply(status=200, body=orjson.dumps({**document, "ready": True}))
+        no = Reply(status=503, body=orjson.dumps({**document, "ready": False}))
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001
+            await self._send(send, no if self._draining else yes)
+
+        return answer
+
+    async def _metrics(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        headers = ((b"content-type", CONTENT_TYPE.encode()),)
+        await self._send(send, Reply(status=200, body=self._exposition.text(), headers=headers))
+
+    # --- feedback -----------------------------------------------------------------------------------------------------
+
+    def _feedback(self, one: Served) -> Handler:
+        model, counts = one.model, one.counts
+
+        async def feedback(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                headers = dict(scope["headers"])
+                check_json(headers)
+                body = await read_body(headers, receive, self._limits.body_bytes)
+                document = read_document(body)
+                refuse_repeats(body, document)
+                classes = model.contract.classes
+                report = read_feedback(document, version=model.version, classes=classes, most_rows=self._limits.rows)
+                counts.came_back(report)
+            except Refusal as refusal:
+                await self._send(send, refused(refusal, counts, inference=False))
+            except ClientLeft:
+                log.debug("a client left before its feedback was complete")
+            else:
+                await self._send(send, Reply(status=200, body=orjson.dumps({"counted": report.right + report.wrong})))
+
+        return feedback

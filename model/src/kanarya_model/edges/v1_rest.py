@@ -1,0 +1,88 @@
+"""V1 (TensorFlow Serving's `:predict`, as KServe has it) over REST. Called by `inference`.
+
+    {"instances": [[5.1, 3.5, 1.4, 0.2], …]}             a list a row, in the contract's order
+    {"instances": [{"sepal_length": 5.1, …}, …]}         an object a row, by the columns' names
+    → {"predictions": ["setosa", …]}                     a label a row
+
+For whom V1 is what there is: it has no datatypes and no probabilities. What is sent is held to the contract as in V2: a number
+for a column of numbers, a string for one of words, nothing missing and nothing more.
+"""
+
+import orjson
+
+from kanarya_contracts.artifact import CategoricalColumn, Column
+from kanarya_contracts.datatypes import Datatype
+from kanarya_model.core.inputs import InputTensor
+from kanarya_model.core.model import Prediction
+from kanarya_model.core.refusal import Reason, Refusal, listed, quoted, shown
+from kanarya_model.edges.documents import read_document, refuse_repeats
+from kanarya_model.edges.http import FORM, Headers, Reply, check_json
+from kanarya_model.edges.served import Served
+
+
+class V1Exchange:
+    """V1's words for one model."""
+
+    def __init__(self, one: Served, *, most_rows: int) -> None:
+        self._one = one
+        self._inputs = one.model.inputs
+        columns = one.model.contract.inputs
+        self._names = tuple(column.name for column in columns)
+        self._datatypes = tuple(_datatype(column) for column in columns)
+        self._most_rows = most_rows
+
+    def check(self, headers: Headers) -> None:
+        """Refuse a body by how it is announced."""
+        check_json(headers, also=FORM)
+
+    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Prediction]:  # noqa: ARG002 (as every exchange)
+        """The reply and what it says."""
+        document = read_document(body)
+        refuse_repeats(body, document)
+        rows = self._instances(document)
+        columns = zip(self._names, self._datatypes, zip(*rows, strict=True), strict=True)
+        tensors = [
+            InputTensor(
+                name=name, datatype=datatype, shape=(len(rows),), data=list(elements), where=f"instances: {quoted(name)}"
+            )
+            for name, datatype, elements in columns
+        ]
+        prediction = await self._one.predict(self._inputs.rows(tensors))
+        return Reply(status=200, body=orjson.dumps({"predictions": prediction.labels.tolist()})), prediction
+
+    def _instances(self, document: dict[str, object]) -> list[list[object]]:
+        """A list a row, in the contract's order."""
+        for name in document:
+            if name != "instances":
+                raise Refusal(Reason.FIELD, f"body: got the member {quoted(name)}, expected instances alone")
+        instances = document.get("instances")
+        if type(instances) is not list or not instances:
+            got = shown(instances) if "instances" in document else "nothing"
+            raise Refusal(Reason.FIELD, f"instances: got {got}, expected a list of at least one row")
+        if len(instances) > self._most_rows:
+            raise Refusal(
+                Reason.LIMIT, f"instances: got {len(instances)} rows, expected at most {self._most_rows} in a request"
+            )
+        return [self._row(instance, f"instances[{index}]") for index, instance in enumerate(instances)]
+
+    def _row(self, instance: object, where: str) -> list[object]:
+        names = self._names
+        if type(instance) is list:
+            if len(instance) != len(names):
+                message = f"{where}: got a list of {len(instance)}, expected {len(names)}, one each for {listed(names)}"
+                raise Refusal(Reason.SHAPE, message)
+            return instance
+        if type(instance) is not dict:
+            raise Refusal(Reason.FIELD, f"{where}: got {shown(instance)}, expected a list or an object with {listed(names)}")
+        for name in instance:
+            if name not in names:
+                raise Refusal(Reason.TENSOR, f"{where}: got the member {quoted(name)}, expected {listed(names)}")
+        missing = tuple(name for name in names if name not in instance)
+        if missing:
+            raise Refusal(Reason.TENSOR, f"{where}: {listed(missing)} missing")
+        return [instance[name] for name in names]
+
+
+def _datatype(column: Column) -> Datatype:
+    # FP64 for every number: V1 has no datatypes. A column of integers takes 5 and 5.0 alike, and `core` refuses 5.5 there.
+    return column.datatype if isinstance(column, CategoricalColumn) or column.datatype is Datatype.BOOL else Datatype.FP64
