@@ -42,6 +42,11 @@ lint: setup ## Check style, types and the layers between packages
 verify: setup ## Fail if a generated file (JSON Schema, CRD, chart README, reference page) is out of date
 	$(PY) scripts/generate --verify
 
+.PHONY: conformance
+conformance: setup ## Hold the model server to its protocols: requests after its OpenAPI document, and fuzzing (SECONDS=60)
+	$(PY) -m pytest -q tests/conformance
+	$(PY) tests/fuzz --seconds $(or $(SECONDS),60)
+
 .PHONY: charts
 charts: setup ## Check charts, CRD, rules, dashboards and rendered manifests (needs Go; builds its tools once)
 	PYTHON=$(CURDIR)/$(PY) tests/charts/run

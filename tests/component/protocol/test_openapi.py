@@ -89,6 +89,21 @@ def test_what_the_protocol_requires_is_required(described, name):
     assert set(schemas["Response"]["properties"]["outputs"]["items"]["required"]) == {"name", "shape", "datatype"}
 
 
+@pytest.mark.parametrize("kind", ["numeric", "mixed", "skops", "int"])
+def test_every_example_is_answered(client, kind):
+    asked = client(kind)
+    document = asked.ask("GET", "/openapi.json").json()
+    posts = {path: methods["post"] for path, methods in document["paths"].items() if "post" in methods}
+
+    answers = {
+        path: asked.ask("POST", path, json.dumps(post["requestBody"]["content"]["application/json"]["example"]).encode()).status
+        for path, post in posts.items()
+    }
+
+    assert answers == dict.fromkeys(posts, 200)
+    assert len(posts) == 4
+
+
 def test_the_document_is_about_the_models_served(client):
     document = client("mixed").ask("GET", "/openapi.json").json()
     tensor = document["components"]["schemas"]["Request.iris.2"]["properties"]["inputs"]["items"]["properties"]

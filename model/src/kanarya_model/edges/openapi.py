@@ -12,7 +12,7 @@ from kanarya_contracts.artifact import CategoricalColumn
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model import VERSION
 from kanarya_model.core.inputs import MATRIX_NAMES
-from kanarya_model.core.model import Model
+from kanarya_model.core.model import Model, example_tensors
 
 _Json = dict[str, Any]
 
@@ -50,14 +50,34 @@ def _model_paths(model: Model, request: str) -> _Json:
     name = quote(model.name, safe="")
     paths: _Json = {
         f"/v1/models/{name}": _get("Whether the model answers", "ModelReady", unready=True),
-        f"/v1/models/{name}:predict": _post("Inference, V1", "Instances", "Predictions"),
-        f"/v2/models/{name}/feedback": _post("Labels that came back", "Feedback", "Counted"),
+        f"/v1/models/{name}:predict": _post("Inference, V1", "Instances", "Predictions", _v1_example(model)),
+        f"/v2/models/{name}/feedback": _post("Labels that came back", "Feedback", "Counted", _feedback_example(model)),
     }
     for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{model.version}"):
         paths[path] = _get("Model metadata", "Model")
         paths[f"{path}/ready"] = _get("Whether the model answers", "ModelReady", unready=True)
-        paths[f"{path}/infer"] = _post("Inference", request, "Response", in_bytes=True)
+        paths[f"{path}/infer"] = _post("Inference", request, "Response", _v2_example(model), in_bytes=True)
     return paths
+
+
+def _v2_example(model: Model) -> _Json:
+    """The artifact's own example."""
+    tensors = example_tensors(model.contract)
+    return {
+        "inputs": [
+            {"name": one.name, "shape": list(one.shape), "datatype": one.datatype.value, "data": one.data} for one in tensors
+        ]
+    }
+
+
+def _v1_example(model: Model) -> _Json:
+    columns = (one.data for one in example_tensors(model.contract))
+    return {"instances": [list(row) for row in zip(*columns, strict=True)]}
+
+
+def _feedback_example(model: Model) -> _Json:
+    labels = list(model.contract.example.labels)
+    return {"model_version": model.version, "predictions": labels, "labels": labels}
 
 
 def _get(summary: str, schema: str, *, unready: bool = False) -> _Json:
@@ -65,12 +85,12 @@ def _get(summary: str, schema: str, *, unready: bool = False) -> _Json:
     return {"get": {"summary": summary, "responses": responses}}
 
 
-def _post(summary: str, request: str, response: str, *, in_bytes: bool = False) -> _Json:
+def _post(summary: str, request: str, response: str, example: _Json, *, in_bytes: bool = False) -> _Json:
     answer = _json(response)
     if in_bytes:
         answer["content"]["application/octet-stream"] = {}
     responses = {"200": answer, "4XX": _json("Error"), "5XX": _json("Error")}
-    body = {"required": True, "content": {"application/json": {"schema": _reference(request)}}}
+    body = {"required": True, "content": {"application/json": {"schema": _reference(request), "example": example}}}
     return {"post": {"summary": summary, "requestBody": body, "responses": responses}}
 
 
@@ -106,11 +126,17 @@ def _request(model: Model) -> _Json:
         "shape": {**_WHOLE, "minItems": 1, "maxItems": 2},
         "datatype": {"enum": datatypes},
     }
-    outputs = _object({"name": {"enum": list(model.outputs)}}, {"parameters": _PARAMETERS})
-    return _object(
-        {"inputs": _list(_object(tensor, {"data": _DATA, "parameters": _PARAMETERS}), least=1)},
-        {"id": {"type": "string", "maxLength": 1024}, "parameters": _PARAMETERS, "outputs": _list(outputs)},
-    )
+    # Null counts as absent where a member may be absent, and what KServe's client adds is not read.
+    parameters = {**_PARAMETERS, "type": ["object", "null"]}
+    outputs = _list(_object({"name": {"enum": list(model.outputs)}}, {"parameters": parameters}))
+    optional = {
+        "id": {"type": ["string", "null"], "maxLength": 1024},
+        "parameters": parameters,
+        "outputs": {**outputs, "type": ["array", "null"]},
+        "model_name": {},
+        "model_version": {},
+    }
+    return _object({"inputs": _list(_object(tensor, {"data": _DATA, "parameters": parameters}), least=1)}, optional)
 
 
 _NAMED_TENSOR = {"name": _TEXT, "datatype": {"enum": [datatype.value for datatype in Datatype]}}
