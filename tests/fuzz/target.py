@@ -84,6 +84,7 @@ def _tensor(content: bytes) -> None:
         shape.append(byte)
     elements = content[1 + len(shape) :]
     assert bytes(raw.write(raw.read(elements, datatype, shape, "t"), datatype)) == elements
+    assert datatype is not Datatype.BOOL or set(elements) <= {0, 1}
 
 
 def _feedback(body: bytes) -> None:
