@@ -44,6 +44,21 @@ PREDICTIONS = "kanarya_model_predictions_total"
 CLASS = "class"
 """Label: a class of the contract."""
 
+FEATURES = "kanarya_model_feature_values_total"
+"""Counter {model, version, feature, bin}: values of answered rows, by the bins of the artifact's reference histogram."""
+
+FEATURES_MISSING = "kanarya_model_feature_missing_total"
+"""Counter {model, version, feature}: answered rows without a value."""
+
+FEATURES_OUTSIDE = "kanarya_model_feature_outside_total"
+"""Counter {model, version, feature}: numbers beyond the training rows' smallest and largest, words that they did not have."""
+
+FEATURE = "feature"
+"""Label: a column of the contract."""
+
+BIN = "bin"
+"""Label: a bin of the column's reference histogram: its number from 0 on, or its word."""
+
 REJECTED = "kanarya_model_rejected_total"
 """Counter {model, version, reason}: requests answered 4xx, by what was wrong with them."""
 

@@ -2,7 +2,8 @@
 
 On the path of a request a count is an addition to an int; names, labels and text are made when somebody scrapes. Series that
 a gate or an alert reads are there from the start with zero, so that "nothing happened" and "nobody counts" look different.
-Every label value is bounded: codes and reasons are fixed words, classes are the contract's, versions in feedback are limited.
+Every label value is bounded: codes and reasons are fixed words, classes, features and bins are the contract's (and limited),
+versions in feedback are limited.
 """
 
 from bisect import bisect_left
@@ -14,6 +15,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from kanarya_contracts import metrics as names
+from kanarya_model.core.evidence import Evidence
 from kanarya_model.core.feedback import Feedback
 from kanarya_model.core.refusal import Reason, Refusal, listed
 
@@ -28,7 +30,10 @@ _OWN = (names.MODEL, names.VERSION)
 class Counts:
     """The counters of one model version in this process. Used from the event loop alone."""
 
-    def __init__(self, *, model: str, version: str, digest: str, runtime: str, classes: Sequence[str]) -> None:
+    def __init__(
+        self, *, model: str, version: str, digest: str, runtime: str, classes: Sequence[str], evidence: Evidence
+    ) -> None:
+        self.evidence = evidence
         self.own = (model, version)
         self.info = (digest, runtime)
         self.in_flight = 0
@@ -93,6 +98,7 @@ class Exposition:
         """For prometheus_client: a family a name, with the samples of every model version."""
         yield from _request_families(self._counts)
         yield from _model_families(self._counts)
+        yield from _feature_families(self._counts)
 
 
 def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
@@ -122,6 +128,23 @@ def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
             feedback.add_metric((counts.own[0], version, "wrong"), wrong)
         info.add_metric((*counts.own, *counts.info), 1)
     return predictions, feedback, info
+
+
+def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
+    labels = (*_OWN, names.FEATURE)
+    values = CounterMetricFamily(
+        names.FEATURES, "Values of answered rows, by bin of the reference.", labels=(*labels, names.BIN)
+    )
+    missing = CounterMetricFamily(names.FEATURES_MISSING, "Answered rows without a value.", labels=labels)
+    outside = CounterMetricFamily(names.FEATURES_OUTSIDE, "Values that the training rows did not reach.", labels=labels)
+    for counts in all_counts:
+        for feature in counts.evidence.features():
+            own = (*counts.own, feature.name)
+            for name, count in feature.bins.items():
+                values.add_metric((*own, name), count)
+            missing.add_metric(own, feature.missing)
+            outside.add_metric(own, feature.outside)
+    return values, missing, outside
 
 
 def _cumulative(buckets: Sequence[int]) -> list[tuple[str, float]]:

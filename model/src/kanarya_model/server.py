@@ -70,7 +70,7 @@ def serve(settings: Settings, ready: Callable[[Model, str, int], None]) -> None:
     workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
     with listener, contextlib.closing(workers):
         model = load(settings)
-        served = Served(model, workers=workers, inline_rows=settings.inline_rows)
+        served = Served(model, workers=workers, inline_rows=settings.inline_rows, most_series=settings.most_series)
         limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
         application = Rest([served], limits=limits)
         server = _Server(application, settings, lambda port: ready(model, settings.host, port))

@@ -114,7 +114,7 @@ def _contract(kind: Kind, model: str, fitted: _Fitted, targets: NDArray[Any], fi
         "runtime": runtime,
         "reference": {
             "rows": len(targets),
-            "features": {},
+            "features": _histograms(kind, fitted, numeric),
             "predictions": dict.fromkeys(classes, len(targets) // len(classes)),
         },
         "example": _example(kind, fitted),
@@ -132,6 +132,18 @@ def _contract(kind: Kind, model: str, fitted: _Fitted, targets: NDArray[Any], fi
         "files": {path: FileDigest(sha256=digest(data), size=len(data)) for path, data in files.items()},
     }
     return ArtifactContract.model_validate(fields)
+
+
+def _histograms(kind: Kind, fitted: _Fitted, numeric: NDArray[np.float64]) -> dict[str, object]:
+    """Ten bins of equally many rows for each number, as the training job makes them, and the words' counts."""
+    histograms: dict[str, object] = {}
+    for name, values in zip(NUMBERS, numeric.T, strict=False):
+        edges = np.unique(np.quantile(values, np.linspace(0, 1, 11)[1:-1]))
+        counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
+        histograms[name] = {"kind": "numeric", "edges": edges.tolist(), "counts": counts.tolist()}
+    if kind != "numeric":
+        histograms["garden"] = {"kind": "categorical", "counts": fitted.table["garden"].value_counts().to_dict()}
+    return histograms
 
 
 def _columns(kind: Kind, numeric: NDArray[np.float64]) -> list[dict[str, object]]:

@@ -121,7 +121,8 @@ def test_a_graph_with_other_inputs_or_outputs_is_refused(copy):
     document["inputs"][0]["name"] = "other"
     document["example"]["inputs"]["other"] = document["example"]["inputs"].pop("sepal_length")
     document["outputs"][0]["datatype"] = "INT64"
-    rewrite(directory, inputs=document["inputs"], example=document["example"], outputs=document["outputs"])
+    document["reference"]["features"] = {}
+    rewrite(directory, **{name: document[name] for name in ("inputs", "example", "outputs", "reference")})
 
     with pytest.raises(KanaryaError) as refused:
         load(Settings(dir=str(directory)))

@@ -339,3 +339,24 @@ def test_buckets_are_the_contracts_and_cumulative(client):
     assert list(by_bound) == [*DURATION_BUCKETS, float("inf")]
     assert (by_bound[0.0001], by_bound[0.00025], by_bound[0.5], by_bound[10.0], by_bound[float("inf")]) == (1, 2, 3, 3, 4)
     assert list(by_bound.values()) == sorted(by_bound.values())
+
+
+def test_features_are_counted_in_the_bins_of_the_reference_with_as_many_series_as_before_the_first_request(client):
+    asked = client("skops")
+    names = ("sepal_length", "sepal_width", "petal_length", "garden")
+    before = asked.metric("kanarya_model_feature_values_total")
+
+    asked.infer(columns(names, [[5.1, 3.5, 1.4, "north"], [99.0, 3.5, 1.4, "north"], [5.1, 3.5, 1.4, "atlantis"]]))
+    asked.infer(columns(names, [[5.1, 3.5, None, "north"]]))
+
+    after = asked.metric("kanarya_model_feature_values_total")
+    assert before.keys() == after.keys()
+    assert after[f'{{bin="north",feature="garden",{OWN}}}'] == 2
+    assert sum(count for labels, count in after.items() if "sepal_length" in labels) == 3
+    assert asked.metric("kanarya_model_feature_outside_total") == {
+        f'{{feature="garden",{OWN}}}': 1,
+        f'{{feature="petal_length",{OWN}}}': 0,
+        f'{{feature="sepal_length",{OWN}}}': 1,
+        f'{{feature="sepal_width",{OWN}}}': 0,
+    }
+    assert set(asked.metric("kanarya_model_feature_missing_total").values()) == {0}

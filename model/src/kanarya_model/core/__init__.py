@@ -6,6 +6,7 @@
     values     elements of a tensor → an array, or a refusal that names the element
     inputs     tensors → rows, as the artifact's contract wants them
     model      rows → a checked prediction; the artifact's own example
+    evidence   rows → counts in the bins of the contract's reference
     feedback   labels that came back → right and wrong
 
 Nothing here knows HTTP, JSON's bytes, uvicorn or a file.

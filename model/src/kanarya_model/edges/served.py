@@ -10,6 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from kanarya_contracts.problems import KanaryaError
+from kanarya_model.core.evidence import Evidence
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.metrics import Counts
@@ -49,9 +50,12 @@ class Workers:
 
 
 class Served:
-    """A model version with what belongs to it here. More than `inline_rows` are predicted by `workers`."""
+    """A model version with what belongs to it here.
 
-    def __init__(self, model: Model, *, workers: Workers, inline_rows: int) -> None:
+    More than `inline_rows` are predicted by `workers`; features are counted in at most `most_series` series.
+    """
+
+    def __init__(self, model: Model, *, workers: Workers, inline_rows: int, most_series: int) -> None:
         contract = model.contract
         self.model = model
         self.counts = Counts(
@@ -60,6 +64,7 @@ class Served:
             digest=model.digest,
             runtime=contract.runtime.format,
             classes=contract.classes,
+            evidence=Evidence(contract, most_series=most_series),
         )
         self._workers = workers
         self._inline_rows = inline_rows if model.quick else 0
@@ -67,8 +72,12 @@ class Served:
     async def predict(self, rows: Rows) -> Prediction:
         """The model's answer, from a thread where it may take long. Raises Refusal, ModelFault or Overloaded."""
         if rows.count <= self._inline_rows:
-            return self.model.predict(rows)
-        return await self._workers.run(partial(self.model.predict, rows))
+            prediction = self.model.predict(rows)
+        else:
+            prediction = await self._workers.run(partial(self.model.predict, rows))
+        if self.counts.evidence.add(rows):
+            asyncio.get_running_loop().call_soon(self.counts.evidence.fold)
+        return prediction
 
     def metadata(self) -> dict[str, object]:
         """V2's model metadata."""
