@@ -7,6 +7,7 @@ versions in feedback are limited.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 
@@ -46,13 +47,16 @@ class Counts:
         self.feedback = {version: [0, 0]}
         """Version → right, wrong."""
 
-    def succeeded(self, seconds: float, labels: Iterable[object]) -> None:
+    def succeeded(self, seconds: float, labels: Sequence[object]) -> None:
         """An answer with predictions went out, `seconds` after its request came in."""
         self.codes[200] += 1
         self.seconds += seconds
         self.buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
-        for label in labels:
-            self.predictions[str(label)] += 1
+        if len(labels) == 1:
+            self.predictions[str(labels[0])] += 1
+            return
+        for label, count in Counter(labels).items():
+            self.predictions[str(label)] += count
 
     def refused(self, code: int, reason: Reason, *, inference: bool) -> None:
         """The client was told of its mistake. Only an inference request is counted among the requests."""

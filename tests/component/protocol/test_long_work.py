@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from kanarya_model.edges import v1_rest, v2_rest
 from kanarya_model.edges.served import Workers
 
 INFER, LIVE = "/v2/models/iris/infer", "/v2/health/live"
@@ -75,3 +76,27 @@ def test_one_row_of_a_slow_kind_of_model_leaves_the_event_loop_too(client, monke
 
     assert answer.status == 200
     assert threads != [threading.current_thread()]
+
+
+def test_a_long_body_is_read_on_a_thread_to_the_same_answers_refusals_and_counts(client, monkeypatch):
+    rows = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5]]
+    tensor = {"name": "X", "shape": [2, 4], "datatype": "FP64", "data": rows}
+    requests = [
+        (INFER, {"inputs": [tensor]}),
+        (INFER, {"inputs": [{**tensor, "shape": [2, 3]}]}),
+        ("/v1/models/iris:predict", {"instances": rows}),
+        ("/v1/models/iris:predict", {"instances": [rows[0][:3]]}),
+    ]
+
+    def everything():
+        asked = client()
+        answers = [asked.ask("POST", path, json.dumps(body).encode()) for path, body in requests]
+        return [(answer.status, answer.body) for answer in answers], asked.metric("kanarya_model_feature_values_total")
+
+    short = everything()
+    for edge in (v1_rest, v2_rest):
+        monkeypatch.setattr(edge, "LONG_BODY", 1)
+
+    assert everything() == short
+    assert [status for status, _ in short[0]] == [200, 400, 200, 400]
+    assert sum(short[1].values()) == 4 * len(rows) * 2

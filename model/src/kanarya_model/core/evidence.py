@@ -1,12 +1,14 @@
 """What the answered rows look like, in the bins of the contract's reference. Filled by `served`, read by `metrics`.
 
 A row costs the path of its request a copy; every thousand rows, or when somebody reads, they are folded into the bins at
-once. Bins are the contract's, so their number is bounded; `most_series` bounds it again, for contracts of a thousand columns.
+once, and many rows are looked at where they were predicted. Bins are the contract's, so their number is bounded; `most_series`
+bounds it again, for contracts of a thousand columns.
 """
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,16 @@ from kanarya_model.core.inputs import Rows
 from kanarya_model.core.values import Numbers, Words
 
 PENDING_ROWS = 1024
-"""Rows that wait to be folded, about."""
+"""Rows that wait to be folded, at most."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """Counts of one column's values in some rows."""
+
+    bins: list[int]
+    missing: int
+    outside: int
 
 
 @dataclass(kw_only=True)
@@ -35,32 +46,30 @@ class Feature:
     missing: int = 0
     outside: int = 0
     """Numbers beyond the training rows' smallest and largest, which are in the outer bins too; words that are in no bin."""
-    marks: Numbers = field(default_factory=lambda: np.empty(0))
+    marks: Numbers | None = None
     """For numbers: the bins' inner edges, the smallest training value, the next number above the largest, NaN."""
 
-    def take_numbers(self, values: Numbers) -> None:
-        """Count them; NaN is missing."""
+    def see(self, values: Any) -> Seen:
+        """What there is in them. NaN and None are missing."""
+        if self.marks is None:
+            words = Counter(values.tolist())
+            missing, bins = words.pop(None, 0), [words.pop(word, 0) for word in self.bins]
+            return Seen(bins=bins, missing=missing, outside=words.total())
         # One sort, NaN last, and every count is a place in it: how many values lie below each mark.
-        below: list[int] = np.searchsorted(np.sort(values), self.marks).tolist()
-        *inner, low, high, present = below
-        self.missing += len(values) - present
-        self.outside += low + present - high
-        for name, start, end in zip(self.bins, [0, *inner], [*inner, present], strict=True):
-            self.bins[name] += end - start
+        *inner, low, high, present = np.searchsorted(np.sort(values), self.marks).tolist()
+        bins = [end - start for start, end in pairwise([0, *inner, present])]
+        return Seen(bins=bins, missing=len(values) - present, outside=low + present - high)
 
-    def take_words(self, words: Words) -> None:
-        """Count them; None is missing."""
-        for word, count in Counter(words.tolist()).items():
-            if word is None:
-                self.missing += count
-            elif word in self.bins:
-                self.bins[word] += count
-            else:
-                self.outside += count
+    def take(self, seen: Seen) -> None:
+        """Count it."""
+        self.missing += seen.missing
+        self.outside += seen.outside
+        for name, count in zip(self.bins, seen.bins, strict=True):
+            self.bins[name] += count
 
 
 class Evidence:
-    """A model version's feature counts in this process. Used from one thread."""
+    """A model version's feature counts in this process. Used from one thread, but for `look`."""
 
     def __init__(self, contract: ArtifactContract, *, most_series: int) -> None:
         self._features: dict[int, Feature] = {}
@@ -74,43 +83,47 @@ class Evidence:
         self._columns: list[tuple[Numbers | Words, ...]] = []
         self._rows = 0
 
+    def look(self, rows: Rows) -> list[Seen]:
+        """What there is in many rows. For any thread; `take` counts it."""
+        if rows.matrix is not None:
+            return [feature.see(rows.matrix[:, index]) for index, feature in self._features.items()]
+        return [feature.see(rows.columns[index]) for index, feature in self._features.items()]
+
+    def take(self, seen: list[Seen]) -> None:
+        """Count what was seen."""
+        for feature, one in zip(self._features.values(), seen, strict=True):
+            feature.take(one)
+
     def add(self, rows: Rows) -> bool:
-        """Take answered rows. Returns whether it is time to fold."""
+        """Take a few answered rows. Returns whether it is time to fold."""
         if not self._features:
             return False
         start, end = self._rows, self._rows + rows.count
-        if rows.matrix is None:
-            self._columns.append(rows.columns)
-        elif end <= PENDING_ROWS:
+        if end > PENDING_ROWS:
+            self.fold()
+            self.take(self.look(rows))
+            return False
+        if rows.matrix is not None:
             self._matrix[start:end] = rows.matrix
         else:
-            self.fold()
-            self._fold_matrix(rows.matrix)
-            return False
+            self._columns.append(rows.columns)
         self._rows = end
-        return end >= PENDING_ROWS
+        return end == PENDING_ROWS
+
+    def fold(self) -> None:
+        """Count the rows that wait."""
+        count, self._rows = self._rows, 0
+        pending, self._columns = self._columns, []
+        if pending:
+            columns = tuple(np.concatenate(parts) for parts in zip(*pending, strict=True))
+            self.take(self.look(Rows(count=count, columns=columns)))
+        elif count:
+            self.take(self.look(Rows(count=count, matrix=self._matrix[:count])))
 
     def features(self) -> Iterator[Feature]:
         """Everything counted so far."""
         self.fold()
         yield from self._features.values()
-
-    def fold(self) -> None:
-        """Count the rows that wait."""
-        rows, self._rows = self._rows, 0
-        pending, self._columns = self._columns, []
-        if not rows:
-            return
-        if not pending:
-            self._fold_matrix(self._matrix[:rows])
-            return
-        for index, feature in self._features.items():
-            values: Any = np.concatenate([columns[index] for columns in pending])
-            feature.take_words(values) if values.dtype == object else feature.take_numbers(values)
-
-    def _fold_matrix(self, matrix: Numbers) -> None:
-        for index, feature in self._features.items():
-            feature.take_numbers(matrix[:, index])
 
 
 def _feature(

@@ -21,6 +21,8 @@ BEGAN = "began"
 """In a scope's `state`: `perf_counter` when the request's first byte came. `protocol` puts it there."""
 IN_FLIGHT = "in_flight"
 """In a scope's `state`: requests of this process that had begun and had no answer when this one's head was there."""
+LONG_BODY = 1 << 18
+"""A body of more bytes takes milliseconds to read: a thread's work, reading, prediction and all."""
 DOCUMENT_LENGTH = b"inference-header-content-length"
 FORM = frozenset({b"application/x-www-form-urlencoded"})
 """What `curl -d` says of every body unless it is told otherwise."""

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TypeVar
 
 from kanarya_contracts.problems import KanaryaError
-from kanarya_model.core.evidence import Evidence
+from kanarya_model.core.evidence import Evidence, Seen
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.metrics import Counts
@@ -58,13 +58,14 @@ class Served:
     def __init__(self, model: Model, *, workers: Workers, inline_rows: int, most_series: int) -> None:
         contract = model.contract
         self.model = model
+        self._evidence = Evidence(contract, most_series=most_series)
         self.counts = Counts(
             model=model.name,
             version=model.version,
             digest=model.digest,
             runtime=contract.runtime.format,
             classes=contract.classes,
-            evidence=Evidence(contract, most_series=most_series),
+            evidence=self._evidence,
         )
         self._workers = workers
         self._inline_rows = inline_rows if model.quick else 0
@@ -73,11 +74,20 @@ class Served:
         """The model's answer, from a thread where it may take long. Raises Refusal, ModelFault or Overloaded."""
         if rows.count <= self._inline_rows:
             prediction = self.model.predict(rows)
-        else:
-            prediction = await self._workers.run(partial(self.model.predict, rows))
-        if self.counts.evidence.add(rows):
-            asyncio.get_running_loop().call_soon(self.counts.evidence.fold)
-        return prediction
+            if self._evidence.add(rows):
+                asyncio.get_running_loop().call_soon(self._evidence.fold)
+            return prediction
+        return await self.aside(lambda: (rows, self.model.predict(rows)))
+
+    async def aside(self, work: Callable[[], tuple[Rows, _T]]) -> _T:
+        """What `work` makes of the rows that it names, from a thread. Raises what it raises, or Overloaded."""
+        made, seen = await self._workers.run(partial(self._looked, work))
+        self._evidence.take(seen)
+        return made
+
+    def _looked(self, work: Callable[[], tuple[Rows, _T]]) -> tuple[_T, list[Seen]]:
+        rows, made = work()
+        return made, self._evidence.look(rows)
 
     def metadata(self) -> dict[str, object]:
         """V2's model metadata."""

@@ -8,15 +8,17 @@ For whom V1 is what there is: it has no datatypes and no probabilities. What is 
 for a column of numbers, a string for one of words, nothing missing and nothing more.
 """
 
+from functools import partial
+
 import orjson
 
 from kanarya_contracts.artifact import CategoricalColumn, Column
 from kanarya_contracts.datatypes import Datatype
-from kanarya_model.core.inputs import InputTensor
+from kanarya_model.core.inputs import InputTensor, Rows
 from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted, shown
 from kanarya_model.edges.documents import read_document, refuse_repeats
-from kanarya_model.edges.http import FORM, Headers, Reply, check_json
+from kanarya_model.edges.http import FORM, LONG_BODY, Headers, Reply, check_json
 from kanarya_model.edges.served import Served
 
 
@@ -37,18 +39,29 @@ class V1Exchange:
 
     async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Prediction]:  # noqa: ARG002 (as every exchange)
         """The reply and what it says."""
+        if len(body) > LONG_BODY:
+            prediction = await self._one.aside(partial(self._whole, body))
+        else:
+            prediction = await self._one.predict(self._rows(body))
+        return Reply(status=200, body=orjson.dumps({"predictions": prediction.labels.tolist()})), prediction
+
+    def _whole(self, body: bytes) -> tuple[Rows, Prediction]:
+        rows = self._rows(body)
+        return rows, self._one.model.predict(rows)
+
+    def _rows(self, body: bytes) -> Rows:
         document = read_document(body)
         refuse_repeats(body, document)
         rows = self._instances(document)
         columns = zip(self._names, self._datatypes, zip(*rows, strict=True), strict=True)
-        tensors = [
-            InputTensor(
-                name=name, datatype=datatype, shape=(len(rows),), data=list(elements), where=f"instances: {quoted(name)}"
-            )
-            for name, datatype, elements in columns
-        ]
-        prediction = await self._one.predict(self._inputs.rows(tensors))
-        return Reply(status=200, body=orjson.dumps({"predictions": prediction.labels.tolist()})), prediction
+        return self._inputs.rows(
+            [
+                InputTensor(
+                    name=name, datatype=datatype, shape=(len(rows),), data=list(elements), where=f"instances: {quoted(name)}"
+                )
+                for name, datatype, elements in columns
+            ]
+        )
 
     def _instances(self, document: dict[str, object]) -> list[list[object]]:
         """A list a row, in the contract's order."""

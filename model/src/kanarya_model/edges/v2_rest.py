@@ -3,8 +3,11 @@
 A body may be called a form, as `curl -d` does of every body: it is read as JSON all the same, for asking changes nothing here.
 """
 
+from functools import partial
+
+from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction
-from kanarya_model.edges.http import BYTES, DOCUMENT_LENGTH, FORM, Headers, Reply, check_json, document_length
+from kanarya_model.edges.http import BYTES, DOCUMENT_LENGTH, FORM, LONG_BODY, Headers, Reply, check_json, document_length
 from kanarya_model.edges.served import Served
 from kanarya_model.edges.v2_request import read_request
 from kanarya_model.edges.v2_response import ResponseWriter
@@ -28,6 +31,15 @@ class V2Exchange:
 
     async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Prediction]:
         """The reply and what it says."""
-        request = read_request(body, document_length(headers), known=self._model.outputs)
+        length = document_length(headers)
+        if len(body) > LONG_BODY:
+            return await self._one.aside(partial(self._whole, body, length))
+        request = read_request(body, length, known=self._model.outputs)
         prediction = await self._one.predict(self._model.inputs.rows(request.tensors))
         return self._writer.write(request, prediction), prediction
+
+    def _whole(self, body: bytes, length: int | None) -> tuple[Rows, tuple[Reply, Prediction]]:
+        request = read_request(body, length, known=self._model.outputs)
+        rows = self._model.inputs.rows(request.tensors)
+        prediction = self._model.predict(rows)
+        return rows, (self._writer.write(request, prediction), prediction)
