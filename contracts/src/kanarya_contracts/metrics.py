@@ -44,6 +44,9 @@ PREDICTIONS = "kanarya_model_predictions_total"
 CLASS = "class"
 """Label: a class of the contract."""
 
+QUEUE = "kanarya_model_queue_seconds"
+"""Histogram {model, version}: seconds that a prediction waited for a thread; those that need none are not in it."""
+
 FEATURES = "kanarya_model_feature_values_total"
 """Counter {model, version, feature, bin}: values of answered rows, by the bins of the artifact's reference histogram."""
 

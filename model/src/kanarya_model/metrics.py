@@ -28,6 +28,25 @@ MOST_FEEDBACK_VERSIONS = 32
 _OWN = (names.MODEL, names.VERSION)
 
 
+class Durations:
+    """Seconds of something, in the contract's buckets."""
+
+    def __init__(self) -> None:
+        self.buckets = [0] * (len(names.DURATION_BUCKETS) + 1)
+        """Not cumulative; the last is above every bound."""
+        self.seconds = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one."""
+        self.seconds += seconds
+        self.buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
+
+    def cumulative(self) -> list[tuple[str, float]]:
+        """Bound → how many took at most that, as Prometheus has it."""
+        bounds = [*(str(bound) for bound in names.DURATION_BUCKETS), "+Inf"]
+        return list(zip(bounds, map(float, accumulate(self.buckets)), strict=True))
+
+
 class Counts:
     """The counters of one model version in this process. Used from the event loop alone."""
 
@@ -39,9 +58,8 @@ class Counts:
         self.info = (digest, runtime)
         self.in_flight = 0
         self.codes = {200: 0, 500: 0, 503: 0}
-        self.buckets = [0] * (len(names.DURATION_BUCKETS) + 1)
-        """Successes by duration, not cumulative; the last is above every bound."""
-        self.seconds = 0.0
+        self.durations = Durations()
+        self.queue = Durations()
         self.rejected = dict.fromkeys(Reason, 0)
         self.predictions = dict.fromkeys(classes, 0)
         self.feedback = {version: [0, 0]}
@@ -50,8 +68,7 @@ class Counts:
     def succeeded(self, seconds: float, labels: Sequence[object]) -> None:
         """An answer with predictions went out, `seconds` after its request came in."""
         self.codes[200] += 1
-        self.seconds += seconds
-        self.buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
+        self.durations.observe(seconds)
         if len(labels) == 1:
             self.predictions[str(labels[0])] += 1
             return
@@ -108,16 +125,18 @@ class Exposition:
 def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
     requests = CounterMetricFamily(names.REQUESTS, "Inference requests answered, by HTTP status.", labels=(*_OWN, names.CODE))
     duration = HistogramMetricFamily(names.DURATION, "Seconds from request to answer, successes only.", labels=_OWN)
+    queue = HistogramMetricFamily(names.QUEUE, "Seconds that a prediction waited for a thread.", labels=_OWN)
     rejected = CounterMetricFamily(names.REJECTED, "Requests answered 4xx, by what was wrong.", labels=(*_OWN, names.REASON))
     in_flight = GaugeMetricFamily(names.IN_FLIGHT, "Inference requests being answered.", labels=_OWN)
     for counts in all_counts:
         for code, count in sorted(counts.codes.items()):
             requests.add_metric((*counts.own, str(code)), count)
-        duration.add_metric(counts.own, _cumulative(counts.buckets), counts.seconds)
+        duration.add_metric(counts.own, counts.durations.cumulative(), counts.durations.seconds)
+        queue.add_metric(counts.own, counts.queue.cumulative(), counts.queue.seconds)
         for reason, count in counts.rejected.items():
             rejected.add_metric((*counts.own, reason.value), count)
         in_flight.add_metric(counts.own, counts.in_flight)
-    return requests, duration, rejected, in_flight
+    return requests, duration, queue, rejected, in_flight
 
 
 def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
@@ -149,8 +168,3 @@ def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
             missing.add_metric(own, feature.missing)
             outside.add_metric(own, feature.outside)
     return values, missing, outside
-
-
-def _cumulative(buckets: Sequence[int]) -> list[tuple[str, float]]:
-    bounds = [*(str(bound) for bound in names.DURATION_BUCKETS), "+Inf"]
-    return list(zip(bounds, map(float, accumulate(buckets)), strict=True))

@@ -55,6 +55,7 @@ def test_health_is_answered_while_a_prediction_runs_and_one_more_than_may_wait_i
     assert order == [2]
     assert answers[2].headers["retry-after"] == "1"
     assert "2 predictions wait already" in answers[2].error
+    assert asked.metric("kanarya_model_queue_seconds_count") == {'{model="iris",version="2"}': 2}
     assert asked.metric("kanarya_model_requests_total")['{code="503",model="iris",version="2"}'] == 1
 
 

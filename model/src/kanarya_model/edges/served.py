@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import perf_counter
 from typing import TypeVar
 
 from kanarya_contracts.problems import KanaryaError
@@ -81,13 +82,15 @@ class Served:
 
     async def aside(self, work: Callable[[], tuple[Rows, _T]]) -> _T:
         """What `work` makes of the rows that it names, from a thread. Raises what it raises, or Overloaded."""
-        made, seen = await self._workers.run(partial(self._looked, work))
+        made, seen, waited = await self._workers.run(partial(self._looked, work, perf_counter()))
         self._evidence.take(seen)
+        self.counts.queue.observe(waited)
         return made
 
-    def _looked(self, work: Callable[[], tuple[Rows, _T]]) -> tuple[_T, list[Seen]]:
+    def _looked(self, work: Callable[[], tuple[Rows, _T]], asked: float) -> tuple[_T, list[Seen], float]:
+        waited = perf_counter() - asked
         rows, made = work()
-        return made, self._evidence.look(rows)
+        return made, self._evidence.look(rows), waited
 
     def metadata(self) -> dict[str, object]:
         """V2's model metadata."""
