@@ -15,6 +15,7 @@ import copies
 import crd
 import dashboards
 import documents
+import messages
 import models
 import words
 
@@ -55,6 +56,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     **dashboards.files(),
     **charts.files(ROOT),
     **copies.files(ROOT),
+    **messages.files(ROOT),
 }
 
 
