@@ -13,7 +13,9 @@ TARGET = "model/src/kanarya_model/edges"
 
 
 def files(root: Path) -> dict[str, Callable[[], str]]:
-    """The module and its stub."""
+    """The module and its stub, of what there is under `root`."""
+    if not (root / SOURCE).exists():
+        return {}
     names = [f"open_inference_pb2.{suffix}" for suffix in ("py", "pyi")]
     return {f"{TARGET}/{name}": lambda name=name: _compiled(root / SOURCE)[name] for name in names}
 

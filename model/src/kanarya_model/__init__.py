@@ -5,7 +5,7 @@ storage    a directory or `s3://` prefix becomes a local directory
 artifact   the directory becomes verified bytes and a contract, or is refused
 loaders    bytes become a predictor, one file per kind
 core       requests become arrays, arrays become answers; knows no HTTP
-edges      front doors: V2 REST
+edges      front doors: V1 and V2 over HTTP, V2 over gRPC
 metrics    what is counted
 server     start, signals, drain
 testing    real artifacts for everybody's tests

@@ -40,8 +40,11 @@ def _serve(parsed: argparse.Namespace) -> int:
     chosen = settings(vars(parsed), os.environ)
     from kanarya_model.server import serve, write_port  # noqa: PLC0415
 
-    def ready(model: "Model", host: str, port: int) -> None:
-        _say(f"serving {model.name} version {model.version} ({model.digest}) at http://{host}:{port}", sys.stdout)
+    def ready(model: "Model", port: int, grpc_port: int | None) -> None:
+        where = f"http://{chosen.host}:{port}" + (f" and grpc://{chosen.host}:{grpc_port}" if grpc_port else "")
+        _say(f"serving {model.name} version {model.version} ({model.digest}) at {where}", sys.stdout)
+        if chosen.grpc_port_file and grpc_port:
+            write_port(chosen.grpc_port_file, grpc_port)
         if chosen.port_file:
             write_port(chosen.port_file, port)
 

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
+from threading import Lock
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -48,7 +49,7 @@ class Durations:
 
 
 class Counts:
-    """The counters of one model version in this process. Used from the event loop alone."""
+    """The counters of one model version in this process. Used from the event loop and from gRPC's threads."""
 
     def __init__(
         self, *, model: str, version: str, digest: str, runtime: str, classes: Sequence[str], evidence: Evidence
@@ -64,30 +65,45 @@ class Counts:
         self.predictions = dict.fromkeys(classes, 0)
         self.feedback = {version: [0, 0]}
         """Version → right, wrong."""
+        self._lock = Lock()
+
+    def began(self) -> None:
+        """An inference request came in; `ended` follows, whatever becomes of it."""
+        with self._lock:
+            self.in_flight += 1
+
+    def ended(self) -> None:
+        """It was answered, or its client has left."""
+        with self._lock:
+            self.in_flight -= 1
 
     def succeeded(self, seconds: float, labels: Sequence[object]) -> None:
         """An answer with predictions went out, `seconds` after its request came in."""
-        self.codes[200] += 1
-        self.durations.observe(seconds)
-        if len(labels) == 1:
-            self.predictions[str(labels[0])] += 1
-            return
-        for label, count in Counter(labels).items():
-            self.predictions[str(label)] += count
+        with self._lock:
+            self.codes[200] += 1
+            self.durations.observe(seconds)
+            if len(labels) == 1:
+                self.predictions[str(labels[0])] += 1
+                return
+            for label, count in Counter(labels).items():
+                self.predictions[str(label)] += count
 
     def refused(self, code: int, reason: Reason, *, inference: bool) -> None:
         """The client was told of its mistake. Only an inference request is counted among the requests."""
-        if inference:
-            self.codes[code] = self.codes.get(code, 0) + 1
-        self.rejected[reason] += 1
+        with self._lock:
+            if inference:
+                self.codes[code] = self.codes.get(code, 0) + 1
+            self.rejected[reason] += 1
 
     def failed(self) -> None:
         """The model or this server failed."""
-        self.codes[500] += 1
+        with self._lock:
+            self.codes[500] += 1
 
     def overloaded(self) -> None:
         """The request was not taken on: too much was asked at once."""
-        self.codes[503] += 1
+        with self._lock:
+            self.codes[503] += 1
 
     def came_back(self, feedback: Feedback) -> None:
         """Labels came back. Raises Refusal for one version too many."""

@@ -35,6 +35,13 @@ class Settings:
     host: str = _setting("127.0.0.1", "address to listen on", pattern=r".+")
     port: int = _setting(8080, "port to listen on; 0 takes any free one", kind=int, high=65535)
     port_file: str | None = _setting(None, "file to write the port to, once the server is ready", pattern=r".+")
+    grpc_port: int | None = _setting(
+        None,
+        "port for V2 over gRPC, which KServe expects at 8081; 0 takes any free one; without it there is none",
+        kind=int,
+        high=65535,
+    )
+    grpc_port_file: str | None = _setting(None, "file to write that port to, once the server is ready", pattern=r".+")
     drain_seconds: float = _setting(0.5, "after SIGTERM: not ready, but answering, for so long", kind=float, high=3600)
     grace_seconds: float = _setting(30.0, "after draining: time for requests in flight to end", kind=float, high=3600)
     keep_alive_seconds: float = _setting(

@@ -21,9 +21,10 @@ START_SECONDS = 30
 class Server:
     """`kanarya-model serve`, ready."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+    def __init__(self, process: subprocess.Popen[str], port: int, grpc_port: int | None) -> None:
         self.process = process
         self.port = port
+        self.grpc_port = grpc_port
         self.url = f"http://127.0.0.1:{port}"
         self.http = httpx.Client(base_url=self.url, timeout=10)
 
@@ -72,10 +73,10 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(directory: Path, *arguments: str | Path, env: dict[str, str] | None = None) -> Server:
     """A server with these arguments; its port and log go to `directory`."""
     number = len(list(directory.glob("log*")))
-    port_file, log = directory / f"port{number}", directory / f"log{number}"
+    port_file, grpc_port_file, log = (directory / f"{name}{number}" for name in ("port", "grpc", "log"))
     with log.open("w") as out:
         process = subprocess.Popen(
-            command("serve", *arguments, "--port", "0", "--port-file", port_file),
+            command("serve", *arguments, "--port", "0", "--port-file", port_file, "--grpc-port-file", grpc_port_file),
             env={**os.environ, **(env or {})},
             stdout=out,
             stderr=subprocess.STDOUT,
@@ -88,13 +89,14 @@ def start(directory: Path, *arguments: str | Path, env: dict[str, str] | None = 
             process.wait()
             pytest.fail(f"the server did not start:\n{log.read_text()}")
         time.sleep(0.02)
-    return Server(process, int(port_file.read_text()))
+    grpc_port = int(grpc_port_file.read_text()) if grpc_port_file.exists() else None
+    return Server(process, int(port_file.read_text()), grpc_port)
 
 
 @pytest.fixture(scope="session")
 def running(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests that only send it something: version 7 of `iris`, small limits."""
-    limits = ("--most-head-bytes", "2000", "--most-body-bytes", "5000")
+    limits = ("--most-head-bytes", "2000", "--most-body-bytes", "5000", "--grpc-port", "0")
     server = start(tmp_path_factory.mktemp("running"), artifact, "--version", "7", *limits)
     yield server
     server.stop()

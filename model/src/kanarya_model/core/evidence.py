@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class Feature:
 
 
 class Evidence:
-    """A model version's feature counts in this process. Used from one thread, but for `look`."""
+    """A model version's feature counts in this process. For any thread."""
 
     def __init__(self, contract: ArtifactContract, *, most_series: int) -> None:
         self._features: dict[int, Feature] = {}
@@ -82,43 +83,47 @@ class Evidence:
         self._matrix = np.empty((PENDING_ROWS, len(contract.inputs)))
         self._columns: list[tuple[Numbers | Words, ...]] = []
         self._rows = 0
+        self._lock = RLock()
 
     def look(self, rows: Rows) -> list[Seen]:
-        """What there is in many rows. For any thread; `take` counts it."""
+        """What there is in many rows; `take` counts it."""
         if rows.matrix is not None:
             return [feature.see(rows.matrix[:, index]) for index, feature in self._features.items()]
         return [feature.see(rows.columns[index]) for index, feature in self._features.items()]
 
     def take(self, seen: list[Seen]) -> None:
         """Count what was seen."""
-        for feature, one in zip(self._features.values(), seen, strict=True):
-            feature.take(one)
+        with self._lock:
+            for feature, one in zip(self._features.values(), seen, strict=True):
+                feature.take(one)
 
     def add(self, rows: Rows) -> bool:
         """Take a few answered rows. Returns whether it is time to fold."""
         if not self._features:
             return False
-        start, end = self._rows, self._rows + rows.count
-        if end > PENDING_ROWS:
-            self.fold()
-            self.take(self.look(rows))
-            return False
-        if rows.matrix is not None:
-            self._matrix[start:end] = rows.matrix
-        else:
-            self._columns.append(rows.columns)
-        self._rows = end
-        return end == PENDING_ROWS
+        with self._lock:
+            start, end = self._rows, self._rows + rows.count
+            if end > PENDING_ROWS:
+                self.fold()
+                self.take(self.look(rows))
+                return False
+            if rows.matrix is not None:
+                self._matrix[start:end] = rows.matrix
+            else:
+                self._columns.append(rows.columns)
+            self._rows = end
+            return end == PENDING_ROWS
 
     def fold(self) -> None:
         """Count the rows that wait."""
-        count, self._rows = self._rows, 0
-        pending, self._columns = self._columns, []
-        if pending:
-            columns = tuple(np.concatenate(parts) for parts in zip(*pending, strict=True))
-            self.take(self.look(Rows(count=count, columns=columns)))
-        elif count:
-            self.take(self.look(Rows(count=count, matrix=self._matrix[:count])))
+        with self._lock:
+            count, self._rows = self._rows, 0
+            pending, self._columns = self._columns, []
+            if pending:
+                columns = tuple(np.concatenate(parts) for parts in zip(*pending, strict=True))
+                self.take(self.look(Rows(count=count, columns=columns)))
+            elif count:
+                self.take(self.look(Rows(count=count, matrix=self._matrix[:count])))
 
     def features(self) -> Iterator[Feature]:
         """Everything counted so far."""

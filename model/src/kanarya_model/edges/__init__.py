@@ -4,6 +4,7 @@ served                     what they serve, and threads for what takes long; sha
 rest                       the HTTP application: routes, health, feedback, metrics; bare ASGI
 inference                  a request for inference over HTTP: limits, statuses, counts
 v2_rest                    V2 (Open Inference Protocol): v2_request reads, v2_response writes
+v2_grpc                    V2 over gRPC: service, health, reflection; v2_proto reads and writes, protoc made open_inference_pb2
 v1_rest                    V1 (`:predict`)
 openapi                    what HTTP takes and gives, as a document
 http, documents, compression    bodies and replies over ASGI

@@ -66,7 +66,7 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
     async def infer(scope: Scope, receive: Receive, send: Send) -> None:
         state = scope.get("state")
         began = state[BEGAN] if state else perf_counter()
-        counts.in_flight += 1
+        counts.began()
         try:
             if state:
                 _check_load(state[IN_FLIGHT], limits.in_flight)
@@ -89,7 +89,7 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
             counts.failed()
             await send_back(send, Reply(status=500, body=_INTERNAL))
         finally:
-            counts.in_flight -= 1
+            counts.ended()
 
     return infer
 

@@ -21,12 +21,12 @@ import orjson
 
 from kanarya_model import VERSION
 from kanarya_model.core.feedback import read_feedback
-from kanarya_model.core.refusal import Refusal, listed, quoted
+from kanarya_model.core.refusal import Refusal, quoted
 from kanarya_model.edges import inference, openapi
 from kanarya_model.edges.documents import read_document, refuse_repeats
 from kanarya_model.edges.http import JSON, ClientLeft, Receive, Reply, Scope, Send, check_json, error, read_body, send_reply
 from kanarya_model.edges.inference import Exchange, Handler, Limits, refused
-from kanarya_model.edges.served import Served
+from kanarya_model.edges.served import Served, find
 from kanarya_model.edges.v1_rest import V1Exchange
 from kanarya_model.edges.v2_rest import EXTENSIONS, V2Exchange
 from kanarya_model.metrics import CONTENT_TYPE, Exposition
@@ -107,12 +107,10 @@ class Rest:
         match path.split("/"):
             case ["", "v1" | "v2" as protocol, "models", name, *rest]:
                 name = name.removesuffix(":predict") if protocol == "v1" else name
-                known = [one.model for one in self._served if one.model.name == name]
-                if not known:
-                    return f"model: got {quoted(name)}, expected {listed(tuple(one.model.name for one in self._served))}"
-                if rest[:1] == ["versions"] and len(rest) > 1 and all(model.version != rest[1] for model in known):
-                    served = listed(tuple(model.version for model in known))
-                    return f"version: got {quoted(rest[1])} of model {quoted(name)}, expected {served}"
+                try:
+                    find(self._served, name, rest[1] if rest[:1] == ["versions"] and len(rest) > 1 else None)
+                except LookupError as unknown:
+                    return str(unknown)
         return f"path: got {quoted(path)}, which is not served here; GET /v2 and /v2/models/{{name}} are where to start"
 
     # --- small answers ------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Made by `server`; shared by all edges of a process, so that a version is counted
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
@@ -14,6 +14,7 @@ from kanarya_contracts.problems import KanaryaError
 from kanarya_model.core.evidence import Evidence, Seen
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
+from kanarya_model.core.refusal import listed, quoted
 from kanarya_model.metrics import Counts
 
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
@@ -71,9 +72,20 @@ class Served:
         self._workers = workers
         self._inline_rows = inline_rows if model.quick else 0
 
+    def is_quick(self, rows: Rows) -> bool:
+        """Whether a change of threads would cost more than it saves."""
+        return rows.count <= self._inline_rows
+
+    def predict_here(self, rows: Rows) -> Prediction:
+        """The model's answer, in the thread that asks: for quick rows, and edges with threads. Raises Refusal or ModelFault."""
+        prediction = self.model.predict(rows)
+        if self._evidence.add(rows):
+            self._evidence.fold()
+        return prediction
+
     async def predict(self, rows: Rows) -> Prediction:
         """The model's answer, from a thread where it may take long. Raises Refusal, ModelFault or Overloaded."""
-        if rows.count <= self._inline_rows:
+        if self.is_quick(rows):
             prediction = self.model.predict(rows)
             if self._evidence.add(rows):
                 asyncio.get_running_loop().call_soon(self._evidence.fold)
@@ -108,3 +120,15 @@ class Served:
             ],
             "properties": properties,
         }
+
+
+def find(served: Sequence[Served], name: str, version: str | None = None) -> Served:
+    """The one of that name and version; without a version, the first of that name. Raises LookupError with what there is."""
+    named = [one for one in served if one.model.name == name]
+    if not named:
+        raise LookupError(f"model: got {quoted(name)}, expected {listed(tuple(one.model.name for one in served))}")
+    for one in named:
+        if version is None or one.model.version == version:
+            return one
+    versions = listed(tuple(one.model.version for one in named))
+    raise LookupError(f"version: got {quoted(str(version))} of model {quoted(name)}, expected {versions}")
