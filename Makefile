@@ -43,8 +43,11 @@ verify: setup ## Fail if a generated file (JSON Schema, CRD, chart README, refer
 	$(PY) scripts/generate --verify
 
 .PHONY: conformance
-conformance: setup ## Hold the model server to its protocols: requests after its OpenAPI document, and fuzzing (SECONDS=60)
+conformance: setup .venv-clients/.ready .venv-mlserver/.ready ## Hold the model server to its protocols: official clients, its OpenAPI document, fuzzing (SECONDS=60)
 	$(PY) -m pytest -q tests/conformance
+	.venv-clients/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_kserve.py
+	.venv-clients/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_tritonclient.py
+	KANARYA_PYTHON=.venv-clients/bin/python .venv-mlserver/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_mlserver.py
 	$(PY) tests/fuzz --seconds $(or $(SECONDS),60)
 
 .PHONY: charts
@@ -89,6 +92,17 @@ setup: .venv/.ready ## Make .venv from the lock (the other targets do this by th
 	@VIRTUAL_ENV=$(CURDIR)/.venv-bench .tools/bin/uv pip sync --quiet --require-hashes requirements/bench.txt
 	@touch $@
 
+.venv-clients/.ready: requirements/clients.txt model/pyproject.toml
+	@.tools/bin/uv venv --quiet --clear --python $(PY) .venv-clients
+	@VIRTUAL_ENV=$(CURDIR)/.venv-clients .tools/bin/uv pip sync --quiet --require-hashes requirements/clients.txt
+	@VIRTUAL_ENV=$(CURDIR)/.venv-clients .tools/bin/uv pip install --quiet --no-deps -e contracts -e model
+	@touch $@
+
+.venv-mlserver/.ready: requirements/mlserver.txt
+	@.tools/bin/uv venv --quiet --clear --python $(PY) .venv-mlserver
+	@VIRTUAL_ENV=$(CURDIR)/.venv-mlserver .tools/bin/uv pip sync --quiet --require-hashes requirements/mlserver.txt
+	@touch $@
+
 .PHONY: format
 format: setup ## Format the code and apply the safe fixes
 	ruff format .
@@ -104,4 +118,4 @@ requirements: setup ## Compile requirements/*.txt (UPGRADE=1 moves to the newest
 
 .PHONY: clean
 clean: ## Remove what the other targets made, environments included
-	rm -rf .venv .venv-bench .tools .kanarya .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-bench .venv-clients .venv-mlserver .tools .kanarya .mypy_cache .pytest_cache .ruff_cache .hypothesis

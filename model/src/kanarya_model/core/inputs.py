@@ -3,7 +3,7 @@
 Two forms are read (the protocol leaves the choice to the server):
 
     a tensor a column   named as the column, shape [n] or [n, 1], in any order, all of them
-    one matrix          where every column is a number: named "X" or "input-0", shape [n, columns], in the contract's order
+    one matrix          where every column is a number: named as in MATRIX_NAMES, shape [n, columns], in the contract's order
 
 A column of numbers accepts FP64, FP32 and every integer datatype, as long as its own datatype holds each value exactly as sent
 (floats round, as they always do); BOOL accepts BOOL; words are BYTES. FP16 is read from bytes; it has no form in JSON.
@@ -21,8 +21,8 @@ from kanarya_model.core import values
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted
 from kanarya_model.core.values import Elements, Numbers, Words
 
-MATRIX_NAMES = ("X", "input-0")
-"""Names of the matrix form: what an ONNX conversion calls its input, and what KServe's and MLServer's examples do."""
+MATRIX_NAMES = ("X", "input-0", "input-1")
+"""Names of the matrix form: what an ONNX conversion calls its input, what KServe's examples do, what MLServer's codecs do."""
 
 _NUMBERS_ACCEPTED = FLOATS | INTEGER_RANGE.keys()
 
