@@ -45,8 +45,8 @@ verify: setup ## Fail if a generated file (JSON Schema, CRD, chart README, refer
 .PHONY: conformance
 conformance: setup .venv-clients/.ready .venv-mlserver/.ready ## Hold the model server to its protocols: official clients, its OpenAPI document, fuzzing (SECONDS=60)
 	$(PY) -m pytest -q tests/conformance
-	.venv-clients/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_kserve.py
-	.venv-clients/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_tritonclient.py
+	for one in kserve tritonclient frameworks; do \
+	  .venv-clients/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_$$one.py || exit 1; done
 	KANARYA_PYTHON=.venv-clients/bin/python .venv-mlserver/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_mlserver.py
 	$(PY) tests/fuzz --seconds $(or $(SECONDS),60)
 

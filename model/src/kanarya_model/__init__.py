@@ -8,6 +8,7 @@ core       requests become arrays, arrays become answers; knows no HTTP
 edges      front doors: V1 and V2 over HTTP, V2 over gRPC
 metrics    what is counted
 server     start, signals, drain
+hosted     the same model in somebody else's process
 testing    real artifacts for everybody's tests
 """
 

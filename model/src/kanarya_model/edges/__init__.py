@@ -6,6 +6,7 @@ inference                  a request for inference over HTTP: limits, statuses, 
 v2_rest                    V2 (Open Inference Protocol): v2_request reads, v2_response writes
 v2_grpc                    V2 over gRPC: service, health, reflection; v2_proto reads and writes, protoc made open_inference_pb2
 v1_rest                    V1 (`:predict`)
+fastapi, flask, kserve     for who has a service: a router and a blueprint round `rest`, a kserve.Model round `core`
 openapi                    what HTTP takes and gives, as a document
 http, documents, compression    bodies and replies over ASGI
 protocol                   HTTP itself: uvicorn's, with limits and JSON errors

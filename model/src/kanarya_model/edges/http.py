@@ -72,8 +72,8 @@ async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
     if length > most:
         raise Refusal(Reason.LIMIT, f"body: got {length} bytes, expected at most {most}")
     message = await receive()
-    if message["type"] == "http.request" and not message["more_body"] and len(message["body"]) <= most:
-        body: bytes = message["body"]
+    if message["type"] == "http.request" and not message.get("more_body") and len(message.get("body", b"")) <= most:
+        body: bytes = message.get("body", b"")
     else:
         body = await _read_on(message, receive, most)
     return inflate(body, coding, most) if coding is not None else body
@@ -82,11 +82,11 @@ async def read_body(headers: Headers, receive: Receive, most: int) -> bytes:
 async def _read_on(message: Message, receive: Receive, most: int) -> bytes:
     pieces, size = [], 0
     while message["type"] == "http.request":
-        pieces.append(message["body"])
-        size += len(message["body"])
+        pieces.append(message.get("body", b""))
+        size += len(message.get("body", b""))
         if size > most:
             raise Refusal(Reason.LIMIT, f"body: got more than {most} bytes, expected at most {most}")
-        if not message["more_body"]:
+        if not message.get("more_body"):
             return b"".join(pieces)
         message = await receive()
     raise ClientLeft

@@ -44,6 +44,11 @@ class Rest:
         self._exposition = Exposition([one.counts for one in served])
         self._routes = self._all_routes()
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Every path that is answered."""
+        return tuple(self._routes)
+
     def drain(self) -> None:
         """Not ready from now on; requests are answered as before, each with `Connection: close`."""
         self._draining = True

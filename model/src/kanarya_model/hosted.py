@@ -1,0 +1,36 @@
+"""A model inside somebody else's process: what `server` is to ours. Called by the edges for FastAPI, Flask and KServe.
+
+Loading is the same: fetched, verified, right about its own example, or refused. Signals, ports and draining are the host's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+from kanarya_model.edges.inference import Limits
+from kanarya_model.edges.rest import Rest
+from kanarya_model.edges.served import Served, Workers
+from kanarya_model.server import load
+from kanarya_model.settings import Settings, settings
+
+_NAMES = frozenset(field.name for field in fields(Settings))
+
+
+def chosen(directory: str | Path, options: Mapping[str, object]) -> Settings:
+    """The server's settings, by their names. Raises InvalidInput with every problem, TypeError for an unknown name."""
+    unknown = sorted(options.keys() - _NAMES)
+    if unknown:
+        raise TypeError(f"got {', '.join(unknown)}, expected some of {', '.join(sorted(_NAMES))}")
+    return settings({"dir": str(directory), **{name: str(value) for name, value in options.items()}}, {})
+
+
+def served(settings: Settings) -> Served:
+    """The model, loaded, with threads for what takes long. Raises KanaryaError with every reason against it."""
+    workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
+    return Served(load(settings), workers=workers, inline_rows=settings.inline_rows, most_series=settings.most_series)
+
+
+def application(settings: Settings) -> Rest:
+    """The HTTP application for it."""
+    limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
+    return Rest([served(settings)], limits=limits)
