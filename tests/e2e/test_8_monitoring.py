@@ -18,6 +18,7 @@ NOT_HERE = ("kube_job_",)
 
 @pytest.fixture
 def prometheus(kube: Any) -> Any:
+    kube.run("wait", "prometheus/monitoring", "--for=condition=Available", "--timeout=120s", namespace="monitoring")
     with (
         kube.reach("prometheus-operated", 9090, namespace="monitoring") as address,
         httpx.Client(base_url=address, timeout=20) as client,
