@@ -55,7 +55,9 @@ charts: setup ## Check charts, CRD, rules, dashboards and rendered manifests (ne
 	PYTHON=$(CURDIR)/$(PY) tests/charts/run
 
 .PHONY: apiserver
-apiserver: setup ## Run the controller against a real API server, without nodes (after `make charts`)
+apiserver: setup ## Run the controller against a real API server, without nodes (needs Go; builds it once)
+	@tests/cluster/programs etcd kube-apiserver
+	@tests/cluster/sources
 	$(PY) -m pytest -q tests/cluster
 
 .PHONY: e2e

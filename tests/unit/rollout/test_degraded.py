@@ -40,6 +40,18 @@ def test_a_port_that_does_not_answer_holds_the_weight_and_the_rollout_goes_on_af
     assert not world.status.is_true("Degraded")
 
 
+def test_a_candidate_that_is_ready_while_the_counters_are_away_says_that_it_waits():
+    world = Simulation()
+    world.serve_first()
+    world.metrics.reachable = False
+    world.challenge()
+    world.run(ticks=30, requests=100)
+    assert world.status.condition("Progressing").message.startswith("version 2 is ready, and gets its first weight when")
+    assert world.status.canary_weight == 0
+    world.metrics.reachable = True
+    world.until(promoted, requests=200)
+
+
 @pytest.mark.parametrize("port", ["registry", "traffic", "serving"])
 def test_a_gate_that_refuses_takes_the_weight_while_a_port_is_away(port: str):
     world = halfway()

@@ -103,7 +103,10 @@ def _proceed(draft: Draft) -> None:
     if promoted_by_hand(draft, draft.registry):
         alias = draft.spec.registry.stable_alias
         begin_promotion(draft, Reason.PROMOTED_IN_REGISTRY, f"{alias} was moved to it in the registry")
-    elif not steps.held(draft):
+    elif steps.held(draft):
+        waits = f"version {draft.candidate.version} is ready, and gets its first weight when what is in the way has ended"
+        draft.set(ConditionType.PROGRESSING, Reason.STARTING, waits)
+    else:
         draft.tell(Reason.SHIFTING_TRAFFIC, f"version {draft.candidate.version} reproduces its example and is ready")
         steps.enter(draft, 0)
 
