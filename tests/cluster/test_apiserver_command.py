@@ -103,12 +103,25 @@ def test_looking_at_a_cluster_is_looking_at_local_mode_with_a_namespace(kanarya,
     assert explained.out.startswith("iris: v1 gets 100 %")
 
 
-@pytest.mark.parametrize("verb", ["promote", "abort", "retry", "pause", "resume"])
-def test_every_verb_is_answered_by_the_controller(kanarya, space, verb):
-    before = kanarya("rollout", "status", "iris", "-n", space, "-o", "json").data["status"].get("lastRequestId")
+@pytest.mark.parametrize(
+    ("verb", "reason"),
+    [
+        ("promote", "no candidate is on its way"),
+        ("abort", "no candidate is on its way"),
+        ("retry", "no candidate was rolled back"),
+        ("undo", "no former champion"),
+        ("pause", "no candidate is on its way"),
+        ("resume", "it is not paused"),
+    ],
+)
+def test_every_verb_is_answered_by_the_controller(kanarya, space, verb, reason):
+    def last() -> str | None:
+        return kanarya("rollout", "status", "iris", "-n", space, "-o", "json").data["status"].get("lastRequestId")
+
+    before = last()
     said = kanarya("rollout", verb, "iris", "-n", space, "-o", "json")
-    assert said.status == 0, said.err
-    assert said.data["status"]["lastRequestId"] not in (None, before)
+    assert (said.status, reason in said.err) == (2, True), said.err  # nothing is going on: each is answered with why not
+    assert last() not in (None, before)
 
 
 def test_waiting_for_what_does_not_come_ends_with_status_1(kanarya, space):
