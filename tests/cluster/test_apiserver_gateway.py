@@ -127,7 +127,7 @@ def test_a_hand_edit_is_seen_and_overwritten_only_when_asked_for_after_that(worl
     world.confirm()
     traffic.in_force()
     by_hand = world.route()["spec"]["rules"]
-    by_hand[-1]["backendRefs"][0]["weight"] = 42
+    by_hand[0]["backendRefs"][0]["weight"] = 42
     world.server.merge(world.path, {"spec": {"rules": by_hand}}, manager="kubectl-edit")
     with pytest.raises(Conflict, match="kubectl-edit"):
         traffic.route({"7": 90, "8": 10})

@@ -95,7 +95,7 @@ class World:
     @property
     def weights(self):
         route = self.server.get(self.cluster.route)
-        refs = route["spec"]["rules"][-1]["backendRefs"] if route else ()
+        refs = route["spec"]["rules"][0]["backendRefs"] if route else ()
         return {one["name"].removeprefix("iris-v").removesuffix("-predictor"): one["weight"] for one in refs}
 
     def tick(self, requests=0):

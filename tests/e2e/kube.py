@@ -82,7 +82,7 @@ def command(*arguments: str) -> str:
     return done.stdout
 
 
-def eventually(holds: Callable[[], Any], what: str, *, seconds: float = 90.0, every: float = 0.1) -> Any:
+def eventually(holds: Callable[[], Any], what: object, *, seconds: float = 90.0, every: float = 0.1) -> Any:
     """What `holds` returns once it is true. An answer that lacks a field which is not written yet is no answer yet."""
     end, last = time.monotonic() + seconds, None
     while time.monotonic() < end:

@@ -1,7 +1,6 @@
 """Everything is installed with helm and kubectl where `restricted` is enforced, and ready; and kanarya says so."""
 
 import json
-import os
 import subprocess
 from typing import Any
 
@@ -33,10 +32,15 @@ def test_two_controllers_stand_ready_and_one_leads(kube: Any) -> None:
     assert holder in names(kube.get("pods", "-l", "app.kubernetes.io/name=kanarya-rollout"))
 
 
-def test_the_doctor_finds_nothing_to_mend(kube: Any, calm: str) -> None:
-    done = subprocess.run(
-        ["kanarya", "doctor", "-n", kube.namespace, "-o", "json"], capture_output=True, text=True, check=False, env=os.environ
-    )
+def test_the_doctor_finds_nothing_to_mend(kube: Any) -> None:
+    said: list[str] = []
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout)
+    def green() -> bool:
+        done = subprocess.run(
+            ["kanarya", "doctor", "-n", kube.namespace, "-o", "json"], capture_output=True, text=True, check=False
+        )
+        said[:] = [f"{one['subject']}: {one['message']}" for one in json.loads(done.stdout) if one["state"] != "fine"]
+        return done.returncode == 0
+
+    eventually(green, said, seconds=150, every=2)  # a minute passes until a kubelet has given Prometheus what it is to scrape
+    assert said == []

@@ -31,6 +31,12 @@ def test_the_weights_that_are_asked_for_are_read_back(weights):
     assert read == (weights if len(weights) > 1 else dict.fromkeys(weights, 100))
 
 
+@pytest.mark.parametrize("weights", [{"7": 100}, {"7": 90, "8": 10}, {"10": 0, "7": 0, "8": 100}])
+def test_the_split_stands_in_the_same_place_whatever_versions_come_and_go(weights):
+    rules = desired(ROLLOUT, weights, service_uid="uid")["spec"]["rules"]
+    assert [rule["matches"][0]["path"]["value"] for rule in rules].index("/") == 0
+
+
 def test_a_route_without_hostnames_takes_every_host():
     assert "hostnames" not in DOCUMENT["spec"]
 

@@ -172,8 +172,10 @@ def desired(rollout: ModelRollout, weights: Mapping[str, int], *, service_uid: s
             "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
             **({"hostnames": list(spec.traffic.hostnames)} if spec.traffic.hostnames else {}),
             "rules": [
-                *(_rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)]) for version in versions),
+                # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would
+                # inherit, in the moment in which a version leaves, what was made for that version alone: a few answers of 503.
                 _rule("/", [_backend(service, version, weights[version]) for version in versions]),
+                *(_rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)]) for version in versions),
             ],
         },
     }
