@@ -247,7 +247,7 @@ def test_a_hand_edit_of_the_route_pauses_and_a_person_gives_it_back(world):
     world.until(lambda status: status.canary_weight == 10)
     world.tick()
     rules = world.server.get(world.cluster.route)["spec"]["rules"]
-    rules[-1]["backendRefs"][0]["weight"], rules[-1]["backendRefs"][1]["weight"] = 60, 40
+    rules[0]["backendRefs"][0]["weight"], rules[0]["backendRefs"][1]["weight"] = 60, 40
     world.server.merge(world.cluster.route, {"spec": {"rules": rules}}, manager="kubectl-edit")
     world.tick()
     assert world.status.condition(ConditionType.PAUSED).reason == "WeightNotInForce"
