@@ -1,12 +1,15 @@
 """A second Job's version is rolled out by itself: the split is as asked for, no request is lost, no promoted pod restarts."""
 
+import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from e2e_kube import command, eventually
-from e2e_traffic import by_version
+from e2e_traffic import Traffic, by_version
 
 from kanarya_contracts.names import ConditionType
 
@@ -18,8 +21,30 @@ SETTLED = 0.5
 """Seconds after a status is seen, and before the next is, whose requests are left out: the gateway may be in between."""
 
 
+@pytest.fixture
+def many(tmp_path: Path) -> Iterator[Traffic]:
+    """More clients than the other chapters have: a rollout is over in seconds where requests are many."""
+    with Traffic(tmp_path, rate=300) as clients:
+        eventually(lambda: len(clients.answers()) >= 2000, "clients are served before anything begins")
+        yield clients
+
+
+@pytest.fixture
+def longer_steps(kube: Any) -> Iterator[None]:
+    """Steps that last long enough for their split to be counted at the client."""
+
+    def wait_for(samples: int) -> None:
+        patch = [{"op": "replace", "path": "/spec/analysis/metrics/0/minSamples", "value": samples}]
+        kube.run("patch", "modelrollout/iris", "--type=json", "-p", json.dumps(patch))
+
+    before = kube.get("modelrollout", "iris")["spec"]["analysis"]["metrics"][0]["minSamples"]
+    wait_for(400)
+    yield
+    wait_for(before)
+
+
 def test_a_second_training_is_rolled_out_by_itself(
-    kube: Any, traffic: Any, seen: Any, registry: Any, report: Any, calm: str
+    kube: Any, many: Traffic, longer_steps: None, seen: Any, registry: Any, report: Any, calm: str
 ) -> None:
     kube.helm(
         "upgrade", "--install", "iris", str(ROOT / "helm/training-job"), "--wait-for-jobs", "--wait", "--timeout", "300s",
@@ -33,23 +58,23 @@ def test_a_second_training_is_rolled_out_by_itself(
 
     eventually(lambda: kube.rollout().status.stable.version == version, f"version {version} is promoted", seconds=240)
     time.sleep(5)  # the old champion has let go of what it had
-    traffic.stop()
+    many.stop()
 
-    answers = traffic.answers()
-    until_promoted = len(traffic.answers(until=promoted_at(seen, version)))
+    answers = many.answers()
+    until_promoted = len(many.answers(until=promoted_at(seen, version)))
     status = kube.rollout().status
     after = {pod["metadata"]["uid"]: pod for pod in kube.get("pods", "-l", f"app=isvc.iris-v{version}-predictor")}
     splits = {weight: split(answers, spans, version, weight) for weight, spans in weighted(seen.spans()).items()}
     report.add(
         promotion={
-            "requests": len(answers), "until the promotion": until_promoted, "lost": len(traffic.lost()),
+            "requests": len(answers), "until the promotion": until_promoted, "lost": len(many.lost()),
             "answered": by_version(answers),
             "steps": [weight for _, _, weight in seen.spans()], "splits": splits,
             "seconds from the alias to the promotion": round(promoted_at(seen, version) - pinned_at(seen, version), 1),
         }
     )  # fmt: skip
     assert until_promoted >= 5000
-    assert traffic.lost() == []
+    assert many.lost() == []
     assert [weight for _, _, weight in seen.spans() if weight][:4] == [10, 25, 50, 100]
     assert status.is_true(ConditionType.PROMOTED)
     assert status.condition(ConditionType.PROMOTED).reason == "GatesAgreed"
