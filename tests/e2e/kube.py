@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from kanarya_contracts.names import ANNOTATION_REQUEST
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.kubernetes import KubernetesStore
@@ -46,6 +47,11 @@ class Kube:
         found = self._store.get(f"{self.namespace}/{name}")
         assert found is not None, f"there is no ModelRollout {name}"
         return found[0]
+
+    def ask(self, rollout: str, verb: str) -> None:
+        """What a person asks of a rollout, as `kanarya rollout VERB` writes it; nobody waits for the answer."""
+        request = json.dumps({"id": f"e2e-{time.time_ns()}", "verb": verb, "by": "e2e"})
+        self.run("annotate", "--overwrite", f"modelrollout/{rollout}", f"{ANNOTATION_REQUEST}={request}")
 
     def scale(self, what: str, replicas: int, *, namespace: str | None = None) -> None:
         """To 0: every pod is gone when it returns."""

@@ -37,7 +37,7 @@ def test_a_rollout_outlives_everything_around_it(
     # The controller, both of it, without a word of goodbye.
     began = time.monotonic()
     kube.run("delete", "pods", "-l", "app.kubernetes.io/name=kanarya-rollout", "--grace-period=0", "--force")
-    kube.run("annotate", "--overwrite", "modelrollout/iris", "kanarya.dev/request=" + asked("promote"))
+    kube.ask("iris", "promote")
     at_pause(kube, 3)
     took["controllers killed, until a new one has moved the weight"] = round(time.monotonic() - began, 1)
 
@@ -54,7 +54,7 @@ def test_a_rollout_outlives_everything_around_it(
     # The gateway's control plane, while it is told a new weight; and the store, which nobody needs once a server runs.
     kube.scale("deployment/envoy-gateway", 0, namespace="envoy-gateway-system")
     kube.scale("statefulset/platform-minio", 0)
-    kube.run("annotate", "--overwrite", "modelrollout/iris", "kanarya.dev/request=" + asked("promote"))
+    kube.ask("iris", "promote")
     eventually(lambda: kube.rollout().status.canary_weight == 50, "the status asks for 50 %")
     told = time.time()
     time.sleep(10)
@@ -89,11 +89,6 @@ def test_a_rollout_outlives_everything_around_it(
 def at_pause(kube: Any, index: int) -> None:
     """Wait until the rollout waits for a person at that step."""
     eventually(lambda: kube.rollout().status.current_step_index == index, f"step {index}", seconds=180)
-
-
-def asked(verb: str) -> str:
-    """A request of a person's, as `kanarya rollout` writes it."""
-    return json.dumps({"id": f"e2e-{time.time_ns()}", "verb": verb, "by": "e2e"})
 
 
 def degraded(kube: Any, reason: Reason) -> bool:

@@ -59,7 +59,7 @@ def midway(kube: Any, petals: str, clients: Any) -> Iterator[str]:
     kube.available(f"deployment/petals-v{version}-predictor")
     yield version
     if kube.rollout(petals).status.current_step_index is not None:
-        kube.run("annotate", "--overwrite", f"modelrollout/{petals}", "kanarya.dev/request=" + asked("abort"))
+        kube.ask(petals, "abort")
     eventually(lambda: kube.rollout(petals).status.current_step_index is None, "it is taken back")
 
 
@@ -163,8 +163,3 @@ def degraded(kube: Any, name: str, reason: Reason) -> Any:
     """The condition, while the rollout says that it lacks this."""
     condition = kube.rollout(name).status.condition(ConditionType.DEGRADED)
     return condition if condition is not None and condition.status == "True" and condition.reason == reason else None
-
-
-def asked(verb: str) -> str:
-    """A request of a person's, as `kanarya rollout` writes it."""
-    return json.dumps({"id": f"e2e-{time.time_ns()}", "verb": verb, "by": "e2e"})
