@@ -9,5 +9,5 @@ v1_rest                    V1 (`:predict`)
 fastapi, flask, kserve     for who has a service: a router and a blueprint round `rest`, a kserve.Model round `core`
 openapi                    what HTTP takes and gives, as a document
 http, documents, compression    bodies and replies over ASGI
-protocol                   HTTP itself: uvicorn's, with limits and JSON errors
+protocol, cycle            HTTP itself: uvicorn's, with limits and JSON errors; from a request's last byte to its answer
 """

@@ -17,6 +17,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
+CLOSE = (b"connection", b"close")
 BEGAN = "began"
 """In a scope's `state`: `perf_counter` when the request's first byte came. `protocol` puts it there."""
 IN_FLIGHT = "in_flight"
@@ -27,7 +28,6 @@ DOCUMENT_LENGTH = b"inference-header-content-length"
 FORM = frozenset({b"application/x-www-form-urlencoded"})
 """What `curl -d` says of every body unless it is told otherwise."""
 BYTES = frozenset({b"application/octet-stream"})
-_CLOSE = (b"connection", b"close")
 _DIGITS = 18
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
 
@@ -54,7 +54,7 @@ async def send_reply(send: Send, reply: Reply, *, close: bool = False) -> None:
     """Send it whole. `close`: and ask the client to use another connection."""
     headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
     if close:
-        headers.append(_CLOSE)
+        headers.append(CLOSE)
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
 

@@ -1,18 +1,23 @@
-"""HTTP/1.1 as uvicorn speaks it (llhttp), with limits on a request's head and on everybody's patience, and errors as V2's.
+"""HTTP/1.1 as uvicorn speaks it (llhttp), with limits on a request's head and on everybody's patience, and errors as V2's. What
+happens between a request and its answer is `cycle`'s.
 
 Called by uvicorn, a protocol a connection; made by `server`, which calls `sweep` about once a second. Between two sweeps a
 connection only writes down until when its client may take: to begin, to send a request whole, to send the rest of one that has
 its answer already, to ask again, to read. A timer a request would cost more than the rest of this file.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from kanarya_model.edges.cycle import Cycle
 from kanarya_model.edges.http import BEGAN, IN_FLIGHT, error
 
 _REST_SECONDS = 5.0
@@ -36,10 +41,17 @@ class StrictHttp(HttpToolsProtocol):
     """A connection. `patience` is set by `limited`."""
 
     patience: Patience
+    cycle: Any
+    """The latest request's `Cycle`, in place of uvicorn's."""
+    pipeline: deque[tuple[Any, Any]]
     _head = 0
     _reading_head = False
     _chunk = 0
+    _ended = False
+    """Whether a request has ended in these bytes: what comes after it is another's, and nobody says how much that is."""
     _rest = 0
+    _begun: Cycle | None = None
+    """A request whose head is there and whose application is not started: the same bytes may bring the whole of it."""
     _deadline = inf
     """By `perf_counter`: the client must have done by then what it is to do next. Infinite while it is our turn."""
     _read_deadline = inf
@@ -79,13 +91,14 @@ class StrictHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; refuse a head that goes on and on."""
-        self._chunk = len(data)
+        self._chunk, self._ended = len(data), False
         super().data_received(data)
         if self._reading_head:
-            self._head += len(data)
+            self._head += 1 if self._ended else len(data)
             if self._head > self.patience.head_bytes and not self.transport.is_closing():
                 self._wrong = self._too_large()
                 self.send_400_response("")
+        self._start()
 
     def pause_writing(self) -> None:
         """The client does not read."""
@@ -110,15 +123,36 @@ class StrictHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its head has been read. What is raised here stops the parser, and `send_400_response` answers."""
         self._reading_head = False
-        if self._chunk > self.patience.head_bytes and self._head_bytes() > self.patience.head_bytes:
+        if (self._chunk > self.patience.head_bytes or self._head) and self._head_bytes() > self.patience.head_bytes:
             self._wrong = self._too_large()
             raise ValueError(self._wrong)
         if self.parser.should_upgrade():
             # The parser takes what follows for another protocol, so the body would be lost.
             self._wrong = 400, "Upgrade: got a request for another protocol, expected none"
             raise ValueError(self._wrong)
-        self.scope["state"][IN_FLIGHT] = len(self.tasks)
-        super().on_headers_complete()
+        self._read_head()
+        keep_alive = self.scope["http_version"] != "1.0" and self.parser.should_keep_alive()
+        earlier, self.cycle = self.cycle, Cycle(self, keep_alive=keep_alive)
+        if earlier is None or earlier.response_complete:
+            self._begun = self.cycle
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def _read_head(self) -> None:
+        url, scope = httptools.parse_url(self.url), self.scope
+        path = url.path.decode("ascii")
+        scope["method"] = self.parser.get_method().decode("ascii")
+        scope["http_version"] = self.parser.get_http_version()
+        scope["path"] = unquote(path) if "%" in path else path
+        scope["raw_path"] = url.path
+        scope["query_string"] = url.query or b""
+        scope["state"][IN_FLIGHT] = len(self.tasks)
+
+    def _start(self) -> None:
+        begun, self._begun = self._begun, None
+        if begun is not None and not self.transport.is_closing():
+            begun.start()
 
     def on_body(self, body: bytes) -> None:
         """A piece of its body; as uvicorn does, but what comes after the answer has an end."""
@@ -135,13 +169,14 @@ class StrictHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is there whole; as uvicorn does."""
-        self._deadline = inf
+        self._deadline, self._ended = inf, True
         cycle = self.cycle
         if cycle.response_complete:
             self._deadline = perf_counter() + self.patience.keep_alive_seconds
         else:
             cycle.more_body = False
             cycle.message_event.set()
+            self._start()
 
     # --- called when an answer is out ---------------------------------------------------------------------------------
 
@@ -152,7 +187,8 @@ class StrictHttp(HttpToolsProtocol):
             return
         self.flow.resume_reading()
         if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+            # Not from here: a thousand that wait would each start the next within the one before.
+            self.loop.call_soon(self.pipeline.pop()[0].start)
         elif self._deadline == inf:
             self._deadline = perf_counter() + self.patience.keep_alive_seconds
         elif not self._reading_head:
