@@ -60,6 +60,10 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "self.traffic.driver != 'gateway' || has(self.traffic.gatewayRef)",
             "traffic.gatewayRef is missing; driver gateway needs it: the Gateway that carries the HTTPRoute",
         ),
+        (
+            "self.traffic.driver != 'kserve' || self.strategy.canary.steps.all(s, !has(s.setMirror))",
+            "strategy.canary.steps: traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight",
+        ),
     ),
     "spec.registry": (
         ("self.stableAlias != self.candidateAlias", "stableAlias and candidateAlias: expected two different ones"),
@@ -75,6 +79,10 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
                 f"{_WEIGHTS}.all(a, self.steps.exists_one(b, has(b.setWeight) && b.setWeight == a.setWeight))"
             ),
             "steps: expected each setWeight to be larger than the one before",
+        ),
+        (
+            "self.steps.filter(s, has(s.setMirror) || has(s.setWeight)).map(s, has(s.setWeight)).isSorted()",
+            "steps: expected each setMirror before the first setWeight, which ends the mirror",
         ),
     ),
     "spec.strategy.canary.steps[]": (
@@ -176,6 +184,7 @@ _COLUMNS = (
     ("Champion", "string", ".status.stable.version", 0, "Version that serves."),
     ("Challenger", "string", ".status.candidate.version", 0, "Version on its way, or the last one."),
     ("Weight", "integer", ".status.canaryWeight", 0, "Percent of requests that the challenger gets."),
+    ("Mirror", "integer", ".status.canaryMirror", 1, "Percent of requests that the challenger gets a copy of."),
     ("Step", "integer", ".status.currentStepIndex", 0, "Index into the steps; empty when no challenger is on its way."),
     ("Age", "date", ".metadata.creationTimestamp", 0, "Since it was created."),
     ("Progressing", "string", '.status.conditions[?(@.type=="Progressing")].reason', 1, "What is under way."),

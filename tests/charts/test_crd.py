@@ -68,6 +68,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "expected exactly one of setWeight, pause, setMirror, analysis",
     ),
     "a step of none": (changed(manifest(), f"{STEPS}[0]", {}), "expected exactly one of"),
+    "a mirror after a weight": (
+        changed(manifest(), STEPS, [{"setWeight": 5}, {"setMirror": {"percentage": 100}}]),
+        "steps: expected each setMirror before the first setWeight",
+    ),
+    "a mirror that nobody makes": (
+        changed(
+            changed(manifest(), "spec.traffic", {"driver": "kserve"}),
+            STEPS,
+            [{"setMirror": {"percentage": 100}}, {"setWeight": 5}],
+        ),
+        "traffic.driver kserve does not mirror",
+    ),
+    "copies of more than there is": (
+        changed(manifest(), STEPS, [{"setMirror": {"percentage": 101}}, {"setWeight": 5}]),
+        "should be less than or equal to 100",
+    ),
     "a gate nobody has": (
         changed(manifest(), STEPS, [{"setWeight": 5}, {"analysis": {"until": ["drift"]}}]),
         "names a gate that is not in analysis.metrics",
@@ -144,8 +160,20 @@ def api(apiserver: Any) -> Iterator[Any]:
     apiserver.call("DELETE", f"{path}/{CRD}")
 
 
-def test_the_manifest_of_iris_is_accepted(api: Any) -> None:
-    said = api.call("POST", OBJECTS + DRY, manifest())
+@pytest.mark.parametrize(
+    "document",
+    [
+        manifest(),
+        changed(
+            manifest(),
+            STEPS,
+            [{"setMirror": {"percentage": 10}}, {"pause": {}}, {"setMirror": {"percentage": 100}}, {"setWeight": 5}],
+        ),
+    ],
+    ids=["iris", "mirror first"],
+)
+def test_a_manifest_as_documented_is_accepted(api: Any, document: dict[str, Any]) -> None:
+    said = api.call("POST", OBJECTS + DRY, document)
     assert said["kind"] == "ModelRollout", said["message"]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Conflict, Unreachable
 from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.gateway import GatewayTraffic
@@ -83,6 +84,19 @@ def test_until_the_gateway_has_seen_a_new_weight_the_last_one_it_confirmed_is_in
     assert traffic.in_force() == {"7": 90, "8": 10}
     world.confirm()
     assert traffic.in_force() == {"7": 0, "8": 100}
+
+
+@pytest.mark.parametrize("percent", [100, 20])
+def test_copies_are_asked_for_and_in_force_once_the_gateway_has_said_so_of_this_generation(world, percent):
+    traffic, copies = world.traffic(), Copies(version="8", percent=percent)
+    traffic.route({"7": 100, "8": 0}, copies)
+    assert (traffic.in_force(), traffic.copies()) == ({}, None)
+    world.confirm()
+    assert (traffic.in_force(), traffic.copies()) == ({"7": 100, "8": 0}, copies)
+    traffic.route({"7": 95, "8": 5})
+    assert (traffic.in_force(), traffic.copies()) == ({"7": 100, "8": 0}, copies)
+    world.confirm()
+    assert (traffic.in_force(), traffic.copies()) == ({"7": 95, "8": 5}, None)
 
 
 def test_a_restarted_controller_knows_nothing_in_force_until_the_gateway_confirms(world):

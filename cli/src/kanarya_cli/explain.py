@@ -49,8 +49,8 @@ def sentences(rollout: ModelRollout, *, options: str, controller: Callable[[], s
 
 def _where(rollout: ModelRollout) -> str:
     split = ", ".join(f"v{version} gets {percent} %" for version, percent in view.weights(rollout).items())
-    position = view.position(rollout)
-    return f"{rollout.metadata.name}: {split or 'no champion serves yet'}" + (f"; {position}" if position else "") + "."
+    parts = [split or "no champion serves yet", view.mirror(rollout), view.position(rollout)]
+    return f"{rollout.metadata.name}: {'; '.join(filter(None, parts))}."
 
 
 def _gates(rollout: ModelRollout) -> list[str]:
@@ -62,10 +62,13 @@ def _gates(rollout: ModelRollout) -> list[str]:
             lines.append(f"{gate.name}: nothing counted yet.")
             continue
         lines.append(f"{gate.name}: {row.verdict}. {row.message}".strip())
+        if rollout.status.canary_mirror and row.verdict == "NoData" and not gate.judged_by_copies:
+            lines.append(f"{gate.name}: copies tell it nothing; it begins to count with the first setWeight.")
         if row.verdict == "Inconclusive" and row.needs != 0:
             lines.append(f"{gate.name}: {_help(gate)}")
         here = counted.get(gate.name, 0)
-        if here < gate.min_samples and view.position(rollout).startswith("step"):
+        waited = gate.judged_by_copies or not rollout.status.canary_mirror
+        if waited and here < gate.min_samples and view.position(rollout).startswith("step"):
             lines.append(f"{gate.name}: this step has {here:,} of the {gate.min_samples:,} observations it waits for.")
     return lines
 
@@ -82,7 +85,8 @@ def _help(gate: GateSpec) -> str:
         "threshold": "a smaller minSamples",
         "sample-ratio": "a smaller minSamples",
     }.get(gate.test, "margins that lie further apart")
-    return f"sooner with more weight (exposure is requests, not percent), recorded windows (kanarya replay), or {bound}."
+    more = "more weight or a mirror first" if gate.judged_by_copies else "more weight"
+    return f"sooner with {more} (exposure is requests, not percent), recorded windows (kanarya replay), or {bound}."
 
 
 def _advice(name: str, standing: list[Condition]) -> list[str]:

@@ -31,6 +31,14 @@ def weights(rollout: ModelRollout) -> dict[str, int]:
     return split
 
 
+def mirror(rollout: ModelRollout) -> str:
+    """Who gets copies of how many requests; empty while nobody does."""
+    status = rollout.status
+    if not status.canary_mirror or status.candidate is None:
+        return ""
+    return f"v{status.candidate.version} gets copies of {status.canary_mirror} % of them, and its answers reach nobody"
+
+
 def headline(rollout: ModelRollout) -> str:
     """The condition that matters now: `Progressing: ShiftingTraffic`."""
     status = rollout.status
@@ -106,6 +114,8 @@ def rollout(one: ModelRollout) -> RenderableType:
         title.append(f"  ·  {position(one)}", style="dim")
     parts.append(title)
     parts.append(bars(weights(one)) if status.stable else Text("no champion serves yet", style="dim"))
+    if mirror(one):
+        parts.append(Text(mirror(one), style="yellow"))
     if status.is_true(ConditionType.PROGRESSING) or any(row.candidate.n for row in status.evidence):
         parts += [Text(), evidence(status.evidence)]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
@@ -144,7 +154,7 @@ def listing(rollouts: Iterable[ModelRollout]) -> Table:
             one.spec.registry.model,
             status.stable.version if status.stable else "-",
             status.candidate.version if status.candidate else "-",
-            f"{status.canary_weight} %",
+            f"{status.canary_weight} %" + (f", copies {status.canary_mirror} %" if status.canary_mirror else ""),
             headline(one),
         )
     return table

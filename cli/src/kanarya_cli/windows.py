@@ -79,7 +79,7 @@ class WindowLine(Strict):
     seconds: Annotated[float, Field(gt=0, le=31_536_000)]
     """How long it was."""
     weight: Percent
-    """Percent of the requests that went to the candidate."""
+    """Percent of the requests that went to the candidate; 0 in a mirror step, where its counts are of copies."""
     candidate: Side
     """The challenger."""
     stable: Side
@@ -128,7 +128,8 @@ class Conversation:
         """What is the same for every window that is answered alike, as those after the end are."""
         if self._last[0] is not answer:
             gates = {one.metric: _shown(one) for one in answer.evidence}
-            said = {"verdict": answer.verdict, "gates": gates, "weight": answer.weight, "message": answer.message}
+            mirror = {"mirror": answer.mirror} if answer.mirror else {}
+            said = {"verdict": answer.verdict, "gates": gates, "weight": answer.weight, **mirror, "message": answer.message}
             self._last = (answer, _encoded(said)[1:-1])
         return self._last[1]
 

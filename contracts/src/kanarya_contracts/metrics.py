@@ -23,6 +23,12 @@ DURATION_BUCKETS = (
 )  # fmt: skip
 """Upper bounds in seconds. `slowerThan` in a rollout is one of these, so that "slow" is a count and no interpolation."""
 
+MIRRORED_REQUESTS = "kanarya_model_mirrored_requests_total"
+"""Counter {model, version, code}: copies of inference requests answered. Nobody got these answers; none is in REQUESTS."""
+
+MIRRORED_DURATION = "kanarya_model_mirrored_request_duration_seconds"
+"""Histogram {model, version}: as DURATION, of copies."""
+
 FEEDBACK = "kanarya_model_feedback_total"
 """Counter {model, version, outcome}: labels that came back, by whether the prediction was right."""
 
@@ -41,6 +47,9 @@ SCORE_SQUARES = "kanarya_model_score_squares_total"
 PREDICTIONS = "kanarya_model_predictions_total"
 """Counter {model, version, class}: rows answered with each class."""
 
+MIRRORED_PREDICTIONS = "kanarya_model_mirrored_predictions_total"
+"""Counter {model, version, class}: rows of copies answered with each class."""
+
 CLASS = "class"
 """Label: a class of the contract."""
 
@@ -48,7 +57,8 @@ QUEUE = "kanarya_model_queue_seconds"
 """Histogram {model, version}: seconds that a prediction waited for a thread; those that need none are not in it."""
 
 FEATURES = "kanarya_model_feature_values_total"
-"""Counter {model, version, feature, bin}: values of answered rows, by the bins of the artifact's reference histogram."""
+"""Counter {model, version, feature, bin}: values of answered rows, copies included, by the bins of the artifact's reference
+histogram."""
 
 FEATURES_MISSING = "kanarya_model_feature_missing_total"
 """Counter {model, version, feature}: answered rows without a value."""

@@ -35,6 +35,10 @@ LABEL_VERSION = f"{GROUP}/version"
 ANNOTATION_REQUEST = f"{GROUP}/request"
 """What a person asks of a rollout: `{"id", "verb", "by"}` as JSON. The controller answers it once and records the id."""
 
+HEADER_MIRRORED_TO = "x-kanarya-mirrored-to"
+"""On every request that a gateway copies to another version: that version. Its server sees its own number there and knows that
+its answer reaches nobody; the server that answers sees another's. Gateways take it from requests that are not copied."""
+
 # --- the registry ----------------------------------------------------------------------------------------------------
 
 ALIAS_STABLE = "champion"

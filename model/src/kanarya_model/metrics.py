@@ -49,7 +49,8 @@ class Durations:
 
 
 class Counts:
-    """The counters of one model version in this process. Used from the event loop and from gRPC's threads."""
+    """The counters of one model version in this process: of requests that somebody waits for, or of copies of them. Used from
+    the event loop and from gRPC's threads."""
 
     def __init__(
         self, *, model: str, version: str, digest: str, runtime: str, classes: Sequence[str], evidence: Evidence
@@ -119,10 +120,11 @@ class Counts:
 
 
 class Exposition:
-    """The text that Prometheus scrapes."""
+    """The text that Prometheus scrapes. `copies` are counted under names of their own: nobody got those answers."""
 
-    def __init__(self, counts: Sequence[Counts]) -> None:
+    def __init__(self, counts: Sequence[Counts], copies: Sequence[Counts]) -> None:
         self._counts = counts
+        self._copies = copies
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -136,6 +138,7 @@ class Exposition:
         yield from _request_families(self._counts)
         yield from _model_families(self._counts)
         yield from _feature_families(self._counts)
+        yield from _mirrored_families(self._copies)
 
 
 def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
@@ -167,6 +170,23 @@ def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
             feedback.add_metric((counts.own[0], version, "wrong"), wrong)
         info.add_metric((*counts.own, *counts.info), 1)
     return predictions, feedback, info
+
+
+def _mirrored_families(all_copies: Sequence[Counts]) -> Iterable[Metric]:
+    requests = CounterMetricFamily(
+        names.MIRRORED_REQUESTS, "Copies of inference requests answered, by HTTP status.", labels=(*_OWN, names.CODE)
+    )
+    duration = HistogramMetricFamily(names.MIRRORED_DURATION, "Seconds from copy to answer, successes only.", labels=_OWN)
+    predictions = CounterMetricFamily(
+        names.MIRRORED_PREDICTIONS, "Rows of copies answered, by class.", labels=(*_OWN, names.CLASS)
+    )
+    for copies in all_copies:
+        for code, count in sorted(copies.codes.items()):
+            requests.add_metric((*copies.own, str(code)), count)
+        duration.add_metric(copies.own, copies.durations.cumulative(), copies.durations.seconds)
+        for name, count in copies.predictions.items():
+            predictions.add_metric((*copies.own, name), count)
+    return requests, duration, predictions
 
 
 def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:

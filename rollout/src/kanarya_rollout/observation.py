@@ -59,10 +59,21 @@ class Backend:
     """Answers to the artifact's own example, asked of this backend directly: () when they are right, None while unasked."""
 
 
-Kind = Literal["requests", "errors", "faster", "right", "wrong", "scores", "score-sum", "score-squares", "predictions"]
-"""What a series counts: inference requests answered with anything but 4xx; those of them with 5xx; successes at or under a
-duration bound (`bound`); labels that proved a prediction right; wrong; scores, their sum and the sum of their squares, both in
-whole millionths; rows answered with a class (`of`)."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Copies:
+    """Requests that somebody else answers, and a version gets a copy of: its answers reach nobody."""
+
+    version: str
+    percent: int
+    """Of the requests, each copied with this chance; 1 to 100."""
+
+
+Kind = Literal[
+    "requests", "mirrored", "errors", "faster", "right", "wrong", "scores", "score-sum", "score-squares", "predictions"
+]
+"""What a series counts: inference requests answered with anything but 4xx; those of them that were copies; those with 5xx;
+successes at or under a duration bound (`bound`); labels that proved a prediction right; wrong; scores, their sum and the sum of
+their squares, both in whole millionths; rows answered with a class (`of`). All but labels and scores count copies too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +121,8 @@ class Observation:
     """Version → its server."""
     in_force: Mapping[str, int] | Unread | None
     """Version → percent as the gateway routes now; None when someone else has written the route."""
+    copies: Copies | None = None
+    """What the gateway copies now, by the same word of it."""
     series: tuple[Series, ...] | Unread = ()
     """Counters of the stable version and the candidate, at most `spec.analysis.interval` old; () when no candidate is on
     its way. Read anew whenever a weight is about to change or has not come into force yet."""

@@ -15,9 +15,8 @@ from pydantic import ValidationError
 from kanarya_contracts.names import ANNOTATION_REQUEST
 from kanarya_contracts.problems import from_validation
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
-from kanarya_rollout.decide import shares
-from kanarya_rollout.decide.weights import agree
-from kanarya_rollout.observation import BadRequest, Observation, RegistryView, Series, Unread
+from kanarya_rollout.decide.weights import exposed, routed
+from kanarya_rollout.observation import BadRequest, Copies, Observation, RegistryView, Series, Unread
 from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.metrics import Metrics
 from kanarya_rollout.ports.registry import Registry
@@ -52,12 +51,14 @@ class Watch:
     def look(self, rollout: ModelRollout, now: datetime) -> Observation:
         """Everything one decision rests on."""
         in_force = _answer(self.world.traffic.in_force)
+        copied = self.world.traffic.copies() if isinstance(in_force, Mapping) else None
         return Observation(
             now=now,
             registry=self._registry_now(rollout, now),
             backends=_answer(self.world.serving.backends),
             in_force=in_force,
-            series=self._series_now(rollout, now, moving=_moving(rollout, in_force)),
+            copies=copied,
+            series=self._series_now(rollout, now, moving=_moving(rollout, in_force, copied)),
             request=pending(rollout),
         )
 
@@ -111,16 +112,17 @@ def _pinned(status: ModelRolloutStatus) -> str | None:
     return status.candidate.version if on_its_way and status.candidate else None
 
 
-def _moving(rollout: ModelRollout, in_force: object) -> bool:
-    """Whether a weight is about to change or on its way to the gateway, or the champion is just back: windows end here."""
+def _moving(rollout: ModelRollout, in_force: object, copied: Copies | None) -> bool:
+    """Whether weight or mirror are about to change or on their way to the gateway, or the champion is just back: windows end
+    here."""
     status, steps = rollout.status, rollout.spec.strategy.canary.steps
-    if status.canary_weight == 0 or not isinstance(in_force, Mapping) or not agree(shares(status), in_force):
+    if not exposed(status) or not routed(status, in_force, copied):
         return True
     if status.ledger.champion_back_at is not None:
         return True
     index = status.current_step_index
-    at_weight = index is not None and index < len(steps) and steps[index].set_weight is not None
-    return at_weight and not status.ledger.step_observations
+    counts = index is not None and index < len(steps) and steps[index].exposes
+    return counts and not status.ledger.step_observations
 
 
 def _young(then: datetime, now: datetime, seconds: float) -> bool:

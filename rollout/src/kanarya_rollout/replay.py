@@ -14,7 +14,7 @@ from typing import Literal
 
 from kanarya_contracts.names import ConditionType, Reason, Verb
 from kanarya_contracts.rollout import Evidence, ModelRollout, ModelRolloutStatus, Request, Signal
-from kanarya_rollout.decide import decide, shares
+from kanarya_rollout.decide import copies, decide, shares
 from kanarya_rollout.observation import Backend, Kind, Observation, RegisteredVersion, RegistryView, Series
 
 STABLE, CANDIDATE = "1", "2"
@@ -32,7 +32,7 @@ _MOVES = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Counts:
-    """What one version did in a window."""
+    """What one version did in a window. In a mirror step, the candidate's are copies."""
 
     requests: int = 0
     """Answered with anything but 4xx."""
@@ -63,6 +63,8 @@ class Answer:
     """A gate each."""
     weight: int
     """Percent to the candidate next: 100 once it is promoted, 0 once it is rolled back."""
+    mirror: int
+    """Percent of the requests that it is to get a copy of next."""
     message: str
     """Why it ended, or where it is."""
 
@@ -124,7 +126,13 @@ class Replay:
     def _pass(self, in_force: Mapping[str, int]) -> None:
         series = (*self._stable.series(), *self._candidate.series())
         seen = Observation(
-            now=self._now, registry=_REGISTRY, backends=_READY, in_force=in_force, series=series, request=self._person()
+            now=self._now,
+            registry=_REGISTRY,
+            backends=_READY,
+            in_force=in_force,
+            copies=copies(self.status),
+            series=series,
+            request=self._person(),
         )
         self._rollout = self._rollout.model_copy(update={"status": decide(self._rollout, seen).status})
 
@@ -143,7 +151,13 @@ class Replay:
         if ended:
             verdict = "Successful" if status.is_true(ConditionType.PROMOTED) else "Failed"
         weight = status.canary_weight if not ended else 100 if verdict == "Successful" else 0
-        answer = Answer(verdict=verdict, evidence=status.evidence, weight=weight, message=_message(status, verdict))
+        answer = Answer(
+            verdict=verdict,
+            evidence=status.evidence,
+            weight=weight,
+            mirror=status.canary_mirror,
+            message=_message(status, verdict),
+        )
         self._ended = answer if ended else None
         return answer
 

@@ -31,6 +31,13 @@ SPECS = {
         ],
         analysis={"initialDelay": "2m"},
     ),
+    "mirror first": a_rollout(
+        metrics=[{**ERRORS, "margin": {"tolerate": "1.2", "refuse": "2.0"}}, LATENCY, {**ACCURACY, "minSamples": 20}],
+        steps=[
+            {"setMirror": {"percentage": 50}}, {"analysis": {"until": ["error-rate"]}}, {"setWeight": 20},
+            {"pause": {"duration": "2m"}}, {"setWeight": 50},
+        ],
+    ),
     "rolls back when time is over": a_rollout(
         metrics=[{**ERRORS, "minSamples": 0}, {**ACCURACY, "onNoData": "pass"}], deadline="10m", onInconclusive="rollback"
     ),
@@ -109,7 +116,7 @@ def test_what_is_not_scraped_comes_with_the_next_scrape_and_labels_come_late():
     traffic = Traffic(scenario, 50, np.random.default_rng(3))
     counted, answered, labels = np.zeros(50), np.zeros(50), []
     for now in range(200):
-        candidate, _, n = traffic.minute(now, np.full(50, 50.0))
+        candidate, _, n = traffic.minute(now, np.full(50, 50.0), np.zeros(50))
         counted, answered = counted + candidate.requests, answered + n
         labels.append(candidate.labels.sum())
     assert counted == pytest.approx(answered, rel=0.1)
@@ -119,7 +126,7 @@ def test_what_is_not_scraped_comes_with_the_next_scrape_and_labels_come_late():
 
 def test_a_process_that_begins_anew_loses_requests_and_never_invents_any():
     scenario = Scenario(rate=10.0, stable=GOOD, candidate=BAD, resets=1.0, labels=0.5)
-    candidate, _, answered = Traffic(scenario, 200, np.random.default_rng(3)).minute(0, np.full(200, 50.0))
+    candidate, _, answered = Traffic(scenario, 200, np.random.default_rng(3)).minute(0, np.full(200, 50.0), np.zeros(200))
     assert (candidate.requests <= answered).all()
     assert candidate.requests.sum() == pytest.approx(answered.sum() / 2, rel=0.1)
     assert (candidate.errors + candidate.slow <= candidate.requests).all()

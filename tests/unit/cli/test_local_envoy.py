@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from kanarya_cli.local import envoy
 from kanarya_cli.local.envoy import Split
+from kanarya_rollout.observation import Copies
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,8}[a-z0-9])?", fullmatch=True)
 WEIGHTS = st.integers(0, 100).flatmap(lambda weight: st.sampled_from([{}, {"1": 100}, {"7": 100 - weight, "8": weight}]))
+COPIES = st.none() | st.builds(Copies, version=st.sampled_from(["7", "8"]), percent=st.integers(1, 100))
 
 
 def taken(routes: Mapping[str, object]) -> dict[str, object]:
@@ -21,11 +23,18 @@ def taken(routes: Mapping[str, object]) -> dict[str, object]:
     return {"configs": [{"version_info": routes["version_info"], "route_config": one} for one in resources]}
 
 
-@given(st.dictionaries(NAMES, WEIGHTS, max_size=4), st.booleans())
-def test_the_splits_that_are_written_are_those_that_are_read(weights: dict[str, dict[str, int]], hosted: bool) -> None:
+@given(st.dictionaries(NAMES, st.tuples(WEIGHTS, COPIES), max_size=4), st.booleans())
+def test_the_splits_that_are_written_are_those_that_are_read(
+    models: dict[str, tuple[dict[str, int], Copies | None]], hosted: bool
+) -> None:
     splits = [
-        Split(model=model, weights=split, hostnames=(f"{model}.example.com",) if hosted else ())
-        for model, split in weights.items()
+        Split(
+            model=model,
+            weights=weights,
+            copies=copies if weights else None,
+            hostnames=(f"{model}.example.com",) if hosted else (),
+        )
+        for model, (weights, copies) in models.items()
     ]
 
     assert envoy.splits_in_force(taken(envoy.routes(splits))) == {split.model: split for split in splits}
@@ -46,6 +55,13 @@ def test_a_weight_that_somebody_changed_makes_the_route_nobody_of_ours() -> None
     changed = json.loads(
         json.dumps(taken(routes)).replace('"weight": 90', '"weight": 80').replace('"weight": 10', '"weight": 20')
     )
+
+    assert envoy.splits_in_force(changed) is None
+
+
+def test_copies_that_somebody_took_out_make_the_route_nobody_of_ours() -> None:
+    routes = envoy.routes([Split(model="iris", weights={"7": 100}, copies=Copies(version="8", percent=50))])
+    changed = json.loads(json.dumps(taken(routes)).replace('"numerator": 50', '"numerator": 0'))
 
     assert envoy.splits_in_force(changed) is None
 

@@ -97,17 +97,6 @@ def test_what_makes_no_difference_on_one_machine_is_a_note(tmp_path: Path) -> No
     )
 
 
-def test_a_mirror_step_is_refused_at_its_line(tmp_path: Path) -> None:
-    document = rollout_document()
-    document["spec"]["strategy"]["canary"]["steps"].insert(0, {"setMirror": {"percentage": 100}})
-    text = yaml.safe_dump(document, sort_keys=False)
-    line = next(number for number, one in enumerate(text.splitlines(), 1) if "setMirror" in one)
-
-    said = refused(write(tmp_path, text), write(tmp_path, SERVICE, "service.yaml"))
-
-    assert f"line {line}: spec.strategy.canary.steps[0].setMirror: local mode does not mirror requests" in said
-
-
 def test_a_target_that_is_not_in_the_set_is_named_with_those_that_are(tmp_path: Path) -> None:
     said = refused(write(tmp_path, SERVICE.replace("name: iris", "name: wine") + "---\n" + rollout()))
 

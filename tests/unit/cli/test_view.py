@@ -160,3 +160,24 @@ def test_a_version_that_stays_warm_is_shown_with_the_way_back_and_what_ends_it()
     assert sentences(one)[1:] == [
         f"{way_back}. A new challenger ends that sooner: the former champion leaves before it starts."
     ]
+
+
+def test_a_mirror_is_shown_and_explained_with_what_it_cannot_tell() -> None:
+    rows = [Evidence(metric="error-rate", candidate=Tally(n=40), verdict="Inconclusive"), Evidence(metric="accuracy")]
+    accuracy = gate("accuracy", "sequential-proportion", margin={"tolerate": "0", "refuse": "-0.1"}, min_samples=50)
+    one = progressing(canary_weight=0, canary_mirror=100, evidence=rows).model_copy(
+        update={
+            "spec": rollout(
+                gates=[gate(min_samples=300), accuracy], steps=[{"setMirror": {"percentage": 100}}, {"pause": {}}, *weights(5)]
+            ).spec
+        }
+    )
+    copies = "v8 gets copies of 100 % of them, and its answers reach nobody"
+    assert copies in printed(view.rollout(one))
+    assert "0 %, copies 100 %" in printed(view.listing([one]))
+    lines = sentences(one)
+    assert lines[0] == f"iris: v7 gets 100 %, v8 gets 0 %; {copies}; step 2 of 3: pause until promoted."
+    assert "accuracy: copies tell it nothing; it begins to count with the first setWeight." in lines
+    assert [line for line in lines if "this step has" in line] == [
+        "error-rate: this step has 0 of the 300 observations it waits for."
+    ]

@@ -161,6 +161,11 @@ STEPS = "spec.strategy.canary.steps"
             f"{STEPS}[1].analysis.until[1]: got 'drift', expected one of error-rate",
         ),
         (f"{STEPS}[1]", {"setMirror": {"percentage": 101}}, f"{STEPS}[1].setMirror.percentage: got 101, expected 100 or less"),
+        (
+            STEPS,
+            [{"setWeight": 5}, {"setMirror": {"percentage": 100}}],
+            f"{STEPS}[1].setMirror: comes after a setWeight, which ends the mirror; expected it before",
+        ),
         (f"{METRIC}.name", "Errors", f"{METRIC}.name: got 'Errors', expected text that matches ^[a-z][-a-z0-9]{{0,62}}$"),
         (
             f"{METRIC}.name",
@@ -193,6 +198,14 @@ STEPS = "spec.strategy.canary.steps"
 )
 def test_a_rollout_that_cannot_be_meant_is_refused_at_the_field(path: str, value: object, expected: str) -> None:
     assert said(changed(rollout_document(), path, value)) == [expected]
+
+
+def test_a_driver_that_does_not_mirror_is_asked_for_no_mirror() -> None:
+    steps = [{"setMirror": {"percentage": 100}}, {"setWeight": 5}, {"analysis": {"until": ["drift"]}}]
+    assert said(changed(changed(rollout_document(), "spec.traffic", {"driver": "kserve"}), STEPS, steps)) == [
+        f"{STEPS}[2].analysis.until[0]: got 'drift', expected one of error-rate",
+        f"{STEPS}[0].setMirror: traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight",
+    ]
 
 
 def with_gate(**fields: object) -> dict[str, Any]:

@@ -7,12 +7,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from kanarya_contracts.names import Verb
 from kanarya_rollout.testing import ACCURACY, ERRORS, Quality, Simulation, a_rollout
 
-STEPS = [{"setWeight": 10}, {"pause": {}}, {"setWeight": 50}, {"analysis": {"until": ["accuracy"]}}, {"setWeight": 80}]
+STEPS = [
+    {"setMirror": {"percentage": 100}},
+    {"setWeight": 10},
+    {"pause": {}},
+    {"setWeight": 50},
+    {"analysis": {"until": ["accuracy"]}},
+    {"setWeight": 80},
+]
 GATES = [{**ERRORS, "minSamples": 10, "margin": {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.1"}}, ACCURACY]
 SPLIT = {"name": "split", "test": "sample-ratio"}
 SPECS = (GATES, [*GATES, SPLIT], [{**GATES[0], "alpha": "0.001"}, ACCURACY], [GATES[0]])
 """What the gates may be edited to in mid-rollout; a step waits for accuracy where there is such a gate."""
-WEIGHTS = {0: 10, 1: 10, 2: 50, 3: 50, 4: 80, 5: 100}
+WEIGHTS = {0: 0, 1: 10, 2: 10, 3: 50, 4: 50, 5: 80, 6: 100}
 """Step → the most it allows; 100 only after the last, when it is promoted."""
 VERSIONS = ("1", "2", "3", "4")
 
@@ -198,6 +205,16 @@ class AnyOrder(RuleBasedStateMachine):
             assert status.canary_weight <= WEIGHTS[status.current_step_index]
             if status.canary_weight == 100:
                 assert status.condition("Progressing").reason == "Promoting"
+
+    @invariant()
+    def copies_are_made_for_a_candidate_without_weight_alone(self) -> None:
+        status, asked = self.world.status, self.world.traffic.asked_copies
+        assert not (status.canary_mirror and status.canary_weight)
+        if status.current_step_index is None:
+            assert status.canary_mirror == 0
+            assert asked is None  # a rollback tells the gateway first, a promotion waits for it
+        if asked is not None:
+            assert (asked.version, asked.percent) == (status.candidate.version, 100)
 
     @invariant()
     def no_request_is_evidence_twice(self) -> None:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kanarya_contracts.rollout import GatewayRef
+from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports.httproute import Route, desired
 from kanarya_rollout.testing import a_rollout
 
@@ -29,6 +30,25 @@ DOCUMENT = desired(ROLLOUT, {"7": 90, "8": 10}, service_uid="uid")
 def test_the_weights_that_are_asked_for_are_read_back(weights):
     read = parsed(desired(ROLLOUT, weights, service_uid="uid")).weights
     assert read == (weights if len(weights) > 1 else dict.fromkeys(weights, 100))
+
+
+@given(st.none() | st.builds(Copies, version=st.sampled_from(["7", "8"]), percent=st.integers(1, 100)))
+def test_the_copies_that_are_asked_for_are_read_back(copies):
+    document = desired(ROLLOUT, {"7": 100, "8": 0}, copies, service_uid="uid")
+    assert parsed(document).copies == copies
+    mirrors = [one for rule in document["spec"]["rules"] for one in rule["filters"] if one["type"] == "RequestMirror"]
+    assert len(mirrors) == (copies is not None)  # who asks for a version by its number is copied to nobody
+
+
+def test_a_request_says_that_it_is_copied_if_it_is_and_no_client_says_so():
+    copies = Copies(version="8", percent=100)
+    split, *by_version = desired(ROLLOUT, {"7": 100, "8": 0}, copies, service_uid="uid")["spec"]["rules"]
+    marks = split["filters"][0]["requestHeaderModifier"]
+    assert marks == {"set": [{"name": "x-kanarya-mirrored-to", "value": "8"}]}
+    for rule in (*by_version, *DOCUMENT["spec"]["rules"]):
+        assert rule["filters"] == [
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": ["x-kanarya-mirrored-to"]}}
+        ]
 
 
 @pytest.mark.parametrize("weights", [{"7": 100}, {"7": 90, "8": 10}, {"10": 0, "7": 0, "8": 100}])

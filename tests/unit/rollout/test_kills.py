@@ -9,7 +9,7 @@ from kanarya_contracts.rollout import ModelRolloutStatus
 from kanarya_rollout.testing import ACCURACY, ERRORS, Killed, Process, Quality, Simulation, a_rollout, promoted
 
 GATES = [{**ERRORS, "minSamples": 20, "margin": {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.1"}}, ACCURACY]
-STEPS = [{"setWeight": 10}, {"pause": {"duration": "3s"}}, {"setWeight": 50}]
+STEPS = [{"setMirror": {"percentage": 50}}, {"setWeight": 10}, {"pause": {"duration": "3s"}}, {"setWeight": 50}]
 
 
 def promotion(world: Simulation) -> bool:
@@ -32,7 +32,8 @@ def whole(kill_at: int | None, *, bad: bool, delay: int) -> tuple[Simulation, Pr
     over: Callable[[Simulation], bool] = rollback if bad else promotion
     processes: dict[str, Process] = {}
     for _ in range(150):
-        flowing = world.traffic.now.get("2", 0) > 0 and world.status.candidate is not None and not over(world)
+        reached = world.traffic.now.get("2", 0) > 0 or world.traffic.copied is not None
+        flowing = reached and world.status.candidate is not None and not over(world)
         kills += not world.tick_or_die(requests=100 if flowing else 0)
         processes |= world.serving.processes
         assert gateway_gives_no_more_than_the_status_says(world)
@@ -49,6 +50,8 @@ def gateway_gives_no_more_than_the_status_says(world: Simulation) -> bool:
     stable = world.status.stable
     if stable is not None and stable.version == "2":
         return True
+    if world.status.current_step_index is None and world.traffic.asked_copies is not None:
+        return False
     return world.traffic.asked.get("2", 0) <= world.status.canary_weight
 
 

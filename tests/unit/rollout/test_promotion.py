@@ -195,18 +195,6 @@ def test_an_analysis_step_waits_until_its_gates_agree():
     assert world.status.evidence[1].verdict == "Successful"
 
 
-def test_a_mirror_that_nobody_makes_waits_for_a_person_and_is_not_skipped():
-    world = Simulation(a_rollout(steps=[{"setMirror": {"percentage": 100}}, {"setWeight": 50}]))
-    world.serve_first()
-    world.challenge()
-    world.until(paused_by("PauseStep"), requests=100)
-    assert "does not mirror" in world.status.condition("Paused").message
-    assert world.status.canary_weight == 0
-    world.ask(Verb.PROMOTE)
-    world.tick()
-    assert world.status.canary_weight == 50
-
-
 def test_after_the_last_step_it_waits_until_every_gate_agrees():
     world = Simulation(a_rollout(steps=[{"setWeight": 10}], metrics=[{**ERRORS, "minSamples": 10}, THRESHOLD]))
     world.serve_first()

@@ -107,3 +107,14 @@ def test_scores_and_predictions_are_evidence_too():
     assert run(replay, 20, candidate=shop, stable=shop).verdict == "Successful"
     poor = {**shop, "score_sum": 1_000_000_000, "score_squares": 11_000_000_000}
     assert run(Replay(a_rollout(metrics=gates)), 20, candidate=poor, stable=shop).verdict == "Failed"
+
+
+def test_in_a_mirror_step_the_candidates_counts_are_copies_and_it_says_how_many_to_make_next():
+    steps = [{"setMirror": {"percentage": 100}}, {"setWeight": 50}]
+    replay = Replay(a_rollout(metrics=[ERRORS, SPLIT], steps=steps))
+    assert (replay.weight, replay.status.canary_mirror) == (0, 100)
+    first = replay.step(seconds=60, weight=0, candidate=counts(40), stable=counts(40))
+    assert (first.weight, first.mirror, first.evidence[0].candidate.n) == (0, 100, 40)
+    second = replay.step(seconds=60, weight=0, candidate=counts(40), stable=counts(40))
+    assert (second.weight, second.mirror, second.evidence[0].candidate.n) == (50, 0, 80)
+    assert run(replay, 3).verdict == "Successful"

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from kanarya_contracts.names import HEADER_MIRRORED_TO
+from kanarya_rollout.observation import Copies
+
 CLUSTERS_FILE = "clusters.json"
 ROUTES_FILE = "routes.json"
 ROUTES_NAME = "kanarya"
@@ -54,6 +57,8 @@ class Split:
     """Hosts that are this model's alone. Every model answers on any other host, under its own path."""
     weights: Mapping[str, int] = field(default_factory=dict)
     """Version → percent; they sum to 100, or there is none yet."""
+    copies: Copies | None = None
+    """What is copied of the requests that are split."""
 
 
 def bootstrap(*, host: str, gateway_port: int, admin_port: int, directory: str) -> dict[str, object]:
@@ -138,15 +143,18 @@ def splits_in_force(dump: Mapping[str, object]) -> Mapping[str, Split] | None:
     if not configs:
         return {}
     hostnames: dict[str, tuple[str, ...]] = {}
-    weights: dict[str, dict[str, int]] = {}
+    found: dict[str, tuple[dict[str, int], Copies | None]] = {}
     for host in configs[0]["route_config"].get("virtual_hosts", []):
         if host["name"] != _ANY_HOST:
             hostnames[host["name"]] = tuple(name for name in host["domains"] if not name.endswith(":*"))
         for route in host.get("routes", []):
-            model, split = route.get("name"), _weights_of(route)
-            if model is not None and weights.setdefault(model, split) != split:
+            model, split = route.get("name"), (_weights_of(route), _copies_of(route))
+            if model is not None and found.setdefault(model, split) != split:
                 return None  # by host name it is another split than by path
-    splits = {model: Split(model=model, hostnames=hostnames.get(model, ()), weights=split) for model, split in weights.items()}
+    splits = {
+        model: Split(model=model, hostnames=hostnames.get(model, ()), weights=weights, copies=copies)
+        for model, (weights, copies) in found.items()
+    }
     return splits if configs[0].get("version_info") == _version(splits.values()) else None
 
 
@@ -169,15 +177,16 @@ def _by_version(split: Split) -> list[dict[str, object]]:
         {
             "match": {"path_separated_prefix": f"/v2/models/{split.model}/versions/{version}"},
             "route": {"cluster": cluster_name(split.model, version), "timeout": REQUEST_TIMEOUT},
-            "response_headers_to_add": [_version_header(version)],
+            "request_headers_to_remove": [HEADER_MIRRORED_TO],
+            "response_headers_to_add": [_header(VERSION_HEADER, version)],
         }
         for version, weight in sorted(split.weights.items())
         if weight
     ]
 
 
-def _version_header(version: str) -> dict[str, object]:
-    return {"header": {"key": VERSION_HEADER, "value": version}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+def _header(name: str, value: str) -> dict[str, object]:
+    return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
 def _route(match: Mapping[str, object], split: Split) -> dict[str, object]:
@@ -187,16 +196,28 @@ def _route(match: Mapping[str, object], split: Split) -> dict[str, object]:
         {
             "name": cluster_name(split.model, version),
             "weight": weight,
-            "response_headers_to_add": [_version_header(version)],
+            "response_headers_to_add": [_header(VERSION_HEADER, version)],
         }
         for version, weight in sorted(split.weights.items())
     ]
+    mirror, marks = _mirror(split)
     return {
         "name": split.model,
         "match": dict(match),
         # No retry policy: a request that fails is a failed request, and the gates are to see it.
-        "route": {"weighted_clusters": {"clusters": weighted}, "timeout": REQUEST_TIMEOUT},
+        "route": {"weighted_clusters": {"clusters": weighted}, "timeout": REQUEST_TIMEOUT, **mirror},
+        **marks,
     }
+
+
+def _mirror(split: Split) -> tuple[dict[str, object], dict[str, object]]:
+    """What is copied, and the header by which a copy is known. No client says by itself that it is one."""
+    copies = split.copies
+    if copies is None:
+        return {}, {"request_headers_to_remove": [HEADER_MIRRORED_TO]}
+    share = {"default_value": {"numerator": copies.percent, "denominator": "HUNDRED"}}
+    policy = {"cluster": cluster_name(split.model, copies.version), "runtime_fraction": share}
+    return {"request_mirror_policies": [policy]}, {"request_headers_to_add": [_header(HEADER_MIRRORED_TO, copies.version)]}
 
 
 def _answer(match: Mapping[str, object], status: int, sentence: str) -> dict[str, object]:
@@ -241,12 +262,24 @@ def _digest(document: object) -> str:
 
 
 def _version(splits: Iterable[Split]) -> str:
-    return f"kanarya-{_digest(sorted((one.model, one.hostnames, sorted(one.weights.items())) for one in splits))}"
+    written = sorted((one.model, one.hostnames, sorted(one.weights.items()), _copied(one.copies)) for one in splits)
+    return f"kanarya-{_digest(written)}"
+
+
+def _copied(copies: Copies | None) -> tuple[str, int]:
+    return ("", 0) if copies is None else (copies.version, copies.percent)
 
 
 def _weights_of(route: Mapping[str, Any]) -> dict[str, int]:
     weighted = route.get("route", {}).get("weighted_clusters", {}).get("clusters", [])
     return {str(one["name"]).rpartition("/")[2]: int(one.get("weight", 0)) for one in weighted}
+
+
+def _copies_of(route: Mapping[str, Any]) -> Copies | None:
+    for policy in route.get("route", {}).get("request_mirror_policies", []):
+        share = policy.get("runtime_fraction", {}).get("default_value", {}).get("numerator", 0)
+        return Copies(version=str(policy["cluster"]).rpartition("/")[2], percent=int(share))
+    return None
 
 
 def _entries(dump: Mapping[str, object]) -> Iterable[Mapping[str, Any]]:

@@ -140,11 +140,6 @@ class _Reading:
         if name in self.rollouts:
             self._blame(document.source, document.problem(f"got {name!r}, which is there already", "metadata", "name"))
         self.rollouts[name] = (document, rollout)
-        steps = ("spec", "strategy", "canary", "steps")
-        for index, step in enumerate(rollout.spec.strategy.canary.steps):
-            if step.set_mirror is not None:
-                text = "local mode does not mirror requests; start with a small setWeight here"
-                self._blame(document.source, document.problem(text, *steps, index, "setMirror"))
 
     def _targets(self) -> None:
         """What only the whole set shows: targets that are not there, or are shared."""

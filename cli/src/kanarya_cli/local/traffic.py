@@ -14,6 +14,7 @@ import httpx
 from kanarya_cli.local import envoy, files
 from kanarya_cli.local.envoy import Split
 from kanarya_cli.local.ports import HOST
+from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable
 
 WARMING_SECONDS = 0.5
@@ -51,10 +52,10 @@ class Gateway:
             if not (self._directory / envoy.ROUTES_FILE).exists():
                 self._write(envoy.ROUTES_FILE, envoy.routes(list(self._nothing().values())))
 
-    def in_force(self, model: str) -> Mapping[str, int] | None:
-        """As the port says."""
+    def in_force(self, model: str) -> Split | None:
+        """The model's split as Envoy has it; None when it is someone else's."""
         splits = self._splits()
-        return None if splits is None else splits.get(model, Split(model=model)).weights
+        return None if splits is None else splits.get(model, Split(model=model))
 
     def follow(self, model: str, ports: Ports) -> None:
         """Make the model's clusters those of its servers, and of what is routed still. Idempotent."""
@@ -65,18 +66,19 @@ class Gateway:
             kept = {version: port for version, port in here.items() if version in routed}
             self._place(present, {**present, model: {**kept, **ports}})
 
-    def route(self, model: str, weights: Mapping[str, int], ports: Ports) -> None:
+    def route(self, model: str, weights: Mapping[str, int], copies: Copies | None, ports: Ports) -> None:
         """As the port says. Clusters first; the route follows once Envoy has them."""
         with self._lock:
             present = self._clusters()
             here = {**present.get(model, {}), **ports}
-            lost = [version for version, weight in weights.items() if weight and version not in here]
+            wanted_now = {version for version, weight in weights.items() if weight} | ({copies.version} if copies else set())
+            lost = sorted(wanted_now - here.keys())
             if lost:
                 msg = f"no server of {model} version {', '.join(lost)} runs; it cannot be given traffic"
                 raise Unreachable(msg)
             if self._place(present, {**present, model: here}):
                 self._wait_for(model, here)
-            self._asked[model] = Split(model=model, hostnames=self._hostnames[model], weights=dict(weights))
+            self._asked[model] = Split(model=model, hostnames=self._hostnames[model], weights=dict(weights), copies=copies)
             present_splits = self._splits()
             others = self._asked if present_splits is None else present_splits
             wanted = {**self._nothing(), **others, model: self._asked[model]}
@@ -134,14 +136,21 @@ class EnvoyTraffic:
         self._gateway = gateway
         self._model = model
         self._ports = ports
+        self._copies: Copies | None = None
 
     def in_force(self) -> Mapping[str, int] | None:
         """Version → percent as Envoy routes now."""
-        return self._gateway.in_force(self._model)
+        split = self._gateway.in_force(self._model)
+        self._copies = split.copies if split is not None else None
+        return split.weights if split is not None else None
 
-    def route(self, weights: Mapping[str, int]) -> None:
-        """Ask for these percents."""
-        self._gateway.route(self._model, weights, self._ports())
+    def copies(self) -> Copies | None:
+        """What Envoy copied when it was last asked."""
+        return self._copies
+
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
+        """Ask for these percents and copies."""
+        self._gateway.route(self._model, weights, copies, self._ports())
 
     def follow(self) -> None:
         """Let the gateway know where the servers are now: one that was started anew has another port."""

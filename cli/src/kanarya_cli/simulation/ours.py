@@ -92,9 +92,11 @@ class Ours(Rule):
     def _enter(self, which: Ints, index: int, seconds: float) -> None:
         self._index[which], self._since[which] = index, seconds
         self._counted[:, which] = 0
-        weight = self._steps[index].set_weight if index < len(self._steps) else None
-        if weight is not None:
-            self.weight[which] = float(weight)
+        step = self._steps[index] if index < len(self._steps) else None
+        if step is not None and step.set_weight is not None:
+            self.weight[which], self.mirror[which] = float(step.set_weight), 0.0
+        elif step is not None and step.set_mirror is not None:
+            self.mirror[which] = float(step.set_mirror.percentage)
 
     def _over(self, step: Step, which: Ints, seconds: float, verdicts: Ints) -> np.ndarray:
         if step.pause is not None and step.pause.duration is not None:
@@ -102,8 +104,9 @@ class Ours(Rule):
         if step.analysis is not None:
             waited = [number for number, (spec, _) in enumerate(self._gates) if spec.name in step.analysis.until]
             return np.asarray((verdicts[waited] == evidence.SUCCESSFUL).all(axis=0))
-        if step.set_weight is not None:
-            least = np.array([spec.min_samples for spec, _ in self._gates])[:, None]
+        if step.exposes:
+            waited = [step.set_weight is not None or spec.judged_by_copies for spec, _ in self._gates]
+            least = np.array([spec.min_samples for spec, _ in self._gates])[:, None] * np.array(waited)[:, None]
             return np.asarray((self._counted[:, which] >= least).all(axis=0))
         return np.ones(len(which), bool)
 

@@ -22,6 +22,8 @@ class Rule(ABC):
     def __init__(self, rollouts: int, weight: float) -> None:
         self.weight: Floats = np.full(rollouts, float(weight))
         """Percent to the candidate in the next minute."""
+        self.mirror: Floats = np.zeros(rollouts)
+        """Percent of the others whose copy it gets."""
         self.outcome = np.full(rollouts, UNDECIDED)
 
     @abstractmethod
@@ -32,6 +34,7 @@ class Rule(ABC):
         """These rollouts are over."""
         self.outcome[which] = outcome
         self.weight[which] = 100.0 if outcome == PROMOTED else 0.0
+        self.mirror[which] = 0.0
 
 
 class Flagger(Rule):

@@ -58,8 +58,7 @@ def run(
         undecided = np.flatnonzero(rule.outcome == UNDECIDED)
         if not len(undecided):
             break
-        weights = rule.weight.copy()
-        candidate, stable, answered = traffic.minute(now, weights)
+        candidate, stable, answered = traffic.minute(now, rule.weight, rule.mirror)
         exposed[undecided] += answered[undecided]
         rule.look(now + 1, undecided, candidate.taken(undecided), stable.taken(undecided))
         took[undecided[rule.outcome[undecided] != UNDECIDED]] = now + 1

@@ -93,15 +93,17 @@ class Traffic:
         self._chance = chance
         self._candidate, self._stable = (_Side([np.zeros(rollouts, np.int64) for _ in _NAMES]) for _ in range(2))
 
-    def minute(self, now: int, weight: Floats) -> tuple[Seen, Seen, Ints]:
+    def minute(self, now: int, weight: Floats, mirror: Floats) -> tuple[Seen, Seen, Ints]:
         """What is counted of candidate and stable version at the end of minute `now` (from 0), and how many requests the
-        candidate answered in it, counted or not. `weight`: percent to the candidate, for each rollout."""
+        candidate answered in it for somebody, counted or not. `weight`: percent to the candidate, for each rollout. `mirror`:
+        percent of the stable version's requests that are copied to it; no label comes back for a copy."""
         scenario, swing = self._scenario, self._swing(now)
         share = weight / 100
         total = scenario.rate * MINUTE * swing[0]
         n_c, n_s = self._chance.poisson(total * share), self._chance.poisson(total * (1 - share))
+        copied = self._chance.binomial(n_s, mirror / 100) if mirror.any() else np.zeros_like(n_s)
         missed = self._chance.random(self._rollouts) < scenario.restarts
-        candidate = self._counted(self._candidate, scenario.candidate, n_c, now, swing[1], missed)
+        candidate = self._counted(self._candidate, scenario.candidate, n_c + copied, now, swing[1], missed, copied)
         stable = self._counted(self._stable, scenario.stable, n_s, now, swing[1], missed)
         return candidate, stable, n_c
 
@@ -112,12 +114,22 @@ class Traffic:
         wave = np.sin(2 * np.pi * now / 60)
         return 1 + 0.5 * wave, 3.0 ** float(wave * self._chance.random())
 
-    def _counted(self, side: _Side, version: Version, n: Ints, now: int, swing: float, missed: NDArray[np.bool_]) -> Seen:
+    def _counted(
+        self,
+        side: _Side,
+        version: Version,
+        n: Ints,
+        now: int,
+        swing: float,
+        missed: NDArray[np.bool_],
+        copied: Ints | int = 0,
+    ) -> Seen:
+        """What is seen of `n` requests, of which some are copies."""
         scenario, chance = self._scenario, self._chance
         during = scenario.incident[0] <= now < scenario.incident[1]
         errors = chance.binomial(n, min(1.0, version.errors * swing + scenario.incident_errors * during))
         slow = chance.binomial(n - errors, version.slow)
-        labels, right = self._labels(side, version, n, now)
+        labels, right = self._labels(side, version, n - copied, now)
         new = [n, errors, slow, labels, right]
         if scenario.resets:
             new = self._lost(new)

@@ -29,6 +29,10 @@ SIGNALS: Mapping[str, tuple[Signal, ...]] = {
 }
 """Test → what it can judge; where that is one thing, it need not be said."""
 
+BY_COPIES: frozenset[Signal] = frozenset({"errors", "slow", "predictions"})
+"""Signals that copies of requests tell as well. Labels and scores come back for answers that somebody got, and a copy is no
+part of a split."""
+
 NAMED: Mapping[str, Signal] = {"error-rate": "errors", "latency": "slow", "accuracy": "labels"}
 """Start of a gate's name → what it counts, where the test leaves a choice."""
 
@@ -93,6 +97,11 @@ class GateSpec(Strict):
     def counts(self) -> Signal:
         """The signal: given, or implied by test or name. Raises ValueError where nothing says it, which no valid gate does."""
         return self.signal or _implied(self.test, self.name)
+
+    @property
+    def judged_by_copies(self) -> bool:
+        """Whether a mirrored candidate gives it anything to count."""
+        return self.counts() in BY_COPIES
 
     @property
     def refuses(self) -> bool:

@@ -7,10 +7,12 @@ from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE
-from kanarya_contracts.problems import agreed, problem
+from kanarya_contracts.problems import Problem, agreed, problem
 from kanarya_contracts.quantities import Duration, PositiveDuration, parse_duration
 from kanarya_contracts.rollout.base import Percent, Strict
 from kanarya_contracts.rollout.gate import GateSpec
+
+_STEPS = ("strategy", "canary", "steps")
 
 
 class TargetRef(Strict):
@@ -71,10 +73,10 @@ class Pause(Strict):
 
 
 class SetMirror(Strict):
-    """Copy requests to the candidate and throw its answers away."""
+    """Copy requests to the candidate and throw its answers away: the champion answers them all."""
 
     percentage: Percent
-    """Percent of requests that are copied; 0 ends it."""
+    """Percent of requests that are copied, each with this chance; 0 ends it."""
 
 
 class StepAnalysis(Strict):
@@ -93,9 +95,15 @@ class Step(Strict):
     pause: Pause | None = None
     """Wait for a time or for a person."""
     set_mirror: SetMirror | None = None
-    """Copy requests to the candidate."""
+    """Copy requests to the candidate, until another setMirror or the first setWeight. The step ends when every gate with
+    `minSamples` that copies tell something has seen that many of them, and none refuses."""
     analysis: StepAnalysis | None = None
     """Wait for gates."""
+
+    @property
+    def exposes(self) -> bool:
+        """Whether requests reach the candidate by it, as its own or as copies: then the step has observations to wait for."""
+        return self.set_weight is not None or (self.set_mirror is not None and self.set_mirror.percentage > 0)
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -106,13 +114,14 @@ class Step(Strict):
 
 
 class Canary(Strict):
-    """Weights in steps. After the last step the candidate waits at its weight until every gate is Successful."""
+    """Copies, if any, then weights in steps. After the last step the candidate waits at its weight until every gate is
+    Successful."""
 
     steps: tuple[Step, ...] = Field(min_length=1)
     """In order. At least one sets a weight, and each weight is larger than the one before."""
 
     @model_validator(mode="after")
-    def _weights_ascend(self) -> Self:
+    def _in_order(self) -> Self:
         weights = [(index, step.set_weight) for index, step in enumerate(self.steps) if step.set_weight is not None]
         wrong = [
             problem(
@@ -126,6 +135,12 @@ class Canary(Strict):
         ]
         if not weights:
             wrong.append(problem("got no step that sets a weight, expected at least one setWeight", "steps"))
+        first = next((index for index, _ in weights), len(self.steps))
+        wrong += [
+            problem("comes after a setWeight, which ends the mirror; expected it before", "steps", index, "setMirror")
+            for index, step in enumerate(self.steps)
+            if step.set_mirror is not None and index > first
+        ]
         return agreed(self, wrong)
 
 
@@ -185,15 +200,24 @@ class ModelRolloutSpec(Strict):
     """A query that fails is never a verdict on the model."""
 
     @model_validator(mode="after")
-    def _steps_name_gates(self) -> Self:
+    def _steps_fit(self) -> Self:
+        return agreed(self, [*self._gates_named(), *self._mirrors_made()])
+
+    def _gates_named(self) -> list[Problem]:
+        """Steps wait for gates that there are."""
         known = [metric.name for metric in self.analysis.metrics]
-        steps = ("strategy", "canary", "steps")
-        return agreed(
-            self,
-            [
-                problem(f"got {name!r}, expected one of {', '.join(known)}", *steps, index, "analysis", "until", place)
-                for index, step in enumerate(self.strategy.canary.steps)
-                for place, name in enumerate(step.analysis.until if step.analysis else ())
-                if name not in known
-            ],
-        )
+        return [
+            problem(f"got {name!r}, expected one of {', '.join(known)}", *_STEPS, index, "analysis", "until", place)
+            for index, step in enumerate(self.strategy.canary.steps)
+            for place, name in enumerate(step.analysis.until if step.analysis else ())
+            if name not in known
+        ]
+
+    def _mirrors_made(self) -> list[Problem]:
+        """Requests are copied by a driver that can."""
+        text = "traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight"
+        return [
+            problem(text, *_STEPS, index, "setMirror")
+            for index, step in enumerate(self.strategy.canary.steps)
+            if step.set_mirror is not None and self.traffic.driver == "kserve"
+        ]

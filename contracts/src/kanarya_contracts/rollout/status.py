@@ -107,6 +107,9 @@ class ModelRolloutStatus(Strict):
     """The spec's generation that the controller has acted on."""
     canary_weight: Percent = 0
     """Percent of requests that the gateway is to send to the candidate: always a function of this status."""
+    canary_mirror: Percent = 0
+    """Percent of requests whose copy the gateway is to send to the candidate: a function of this status, like the weight, and 0
+    while there is a weight."""
     current_step_index: int | None = None
     """Index into `steps`; the number of steps when all are done; None when no candidate is on its way."""
     step_started_at: datetime | None = None

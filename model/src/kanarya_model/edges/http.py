@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from kanarya_contracts.names import HEADER_MIRRORED_TO
 from kanarya_model.core.refusal import Reason, Refusal, quoted
 from kanarya_model.edges.compression import INFLATERS, inflate
 
@@ -24,6 +25,7 @@ IN_FLIGHT = "in_flight"
 """In a scope's `state`: requests of this process that had begun and had no answer when this one's head was there."""
 LONG_BODY = 1 << 18
 """A body of more bytes takes milliseconds to read: a thread's work, reading, prediction and all."""
+MIRRORED_TO = HEADER_MIRRORED_TO.encode()
 DOCUMENT_LENGTH = b"inference-header-content-length"
 FORM = frozenset({b"application/x-www-form-urlencoded"})
 """What `curl -d` says of every body unless it is told otherwise."""

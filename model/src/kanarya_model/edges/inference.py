@@ -16,6 +16,7 @@ from kanarya_model.edges.http import (
     BEGAN,
     IN_FLIGHT,
     JSON,
+    MIRRORED_TO,
     ClientLeft,
     Headers,
     Receive,
@@ -61,16 +62,16 @@ class Exchange(Protocol):
 
 def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) -> Handler:
     """The route's handler. `send_back` sends a reply as the application does at that moment."""
-    counts = one.counts
 
     async def infer(scope: Scope, receive: Receive, send: Send) -> None:
         state = scope.get("state")
         began = state[BEGAN] if state else perf_counter()
+        headers = dict(scope["headers"])
+        counts = one.counting(headers.get(MIRRORED_TO))
         counts.began()
         try:
             if state:
                 _check_load(state[IN_FLIGHT], limits.in_flight)
-            headers = dict(scope["headers"])
             exchange.check(headers)
             body = await read_body(headers, receive, limits.body_bytes)
             reply, prediction = await exchange.answer(headers, body)

@@ -41,7 +41,7 @@ class Rest:
         self._served = served
         self._limits = limits
         self._draining = False
-        self._exposition = Exposition([one.counts for one in served])
+        self._exposition = Exposition([one.counts for one in served], [one.copies for one in served])
         self._routes = self._all_routes()
 
     @property

@@ -61,16 +61,24 @@ class Served:
         contract = model.contract
         self.model = model
         self._evidence = Evidence(contract, most_series=most_series)
-        self.counts = Counts(
-            model=model.name,
-            version=model.version,
-            digest=model.digest,
-            runtime=contract.runtime.format,
-            classes=contract.classes,
-            evidence=self._evidence,
+        self.counts, self.copies = (
+            Counts(
+                model=model.name,
+                version=model.version,
+                digest=model.digest,
+                runtime=contract.runtime.format,
+                classes=contract.classes,
+                evidence=self._evidence,
+            )
+            for _ in range(2)
         )
+        self._version = model.version.encode()
         self._workers = workers
         self._inline_rows = inline_rows if model.quick else 0
+
+    def counting(self, mirrored_to: bytes | None) -> Counts:
+        """Where a request with this HEADER_MIRRORED_TO is counted: in `copies` if it is one, and its answer reaches nobody."""
+        return self.copies if mirrored_to == self._version else self.counts
 
     def is_quick(self, rows: Rows) -> bool:
         """Whether a change of threads would cost more than it saves."""

@@ -23,6 +23,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
+from kanarya_contracts.names import HEADER_MIRRORED_TO
 from kanarya_contracts.problems import KanaryaError
 from kanarya_model import VERSION
 from kanarya_model.core.inputs import Rows
@@ -31,6 +32,7 @@ from kanarya_model.core.refusal import Reason, Refusal
 from kanarya_model.edges import open_inference_pb2 as pb
 from kanarya_model.edges.served import Overloaded, Served, find
 from kanarya_model.edges.v2_proto import ResponseWriter, parse, read_request
+from kanarya_model.metrics import Counts
 
 log = logging.getLogger(__name__)
 
@@ -140,28 +142,29 @@ class V2Grpc:
         except Refusal as refusal:
             _abort(context, *_refused(refusal))
         one = self._find(message.model_name, message.model_version, context)
-        one.counts.began()
+        counts = one.counting(_mirrored_to(context))
+        counts.began()
         try:
-            return self._answer(one, message, began)
+            return self._answer(one, message, began, counts)
         except Refusal as refusal:
-            one.counts.refused(413 if refusal.reason is Reason.LIMIT else 400, refusal.reason, inference=True)
+            counts.refused(413 if refusal.reason is Reason.LIMIT else 400, refusal.reason, inference=True)
             wrong = _refused(refusal)
         except Overloaded as refusal:
-            one.counts.overloaded()
+            counts.overloaded()
             wrong = grpc.StatusCode.UNAVAILABLE, str(refusal)
         except Exception:
             log.exception("inference failed")
-            one.counts.failed()
+            counts.failed()
             wrong = grpc.StatusCode.INTERNAL, _INTERNAL
         finally:
-            one.counts.ended()
+            counts.ended()
         return _abort(context, *wrong)
 
-    def _answer(self, one: Served, message: pb.ModelInferRequest, began: float) -> bytes:
+    def _answer(self, one: Served, message: pb.ModelInferRequest, began: float, counts: Counts) -> bytes:
         request = read_request(message, one.model.outputs)
         prediction = self._predict(one, one.model.inputs.rows(request.tensors))
         answer = self._writers[one].write(request, prediction, as_raw=bool(message.raw_input_contents))
-        one.counts.succeeded(perf_counter() - began, prediction.labels.tolist())
+        counts.succeeded(perf_counter() - began, prediction.labels.tolist())
         return answer
 
     def _predict(self, one: Served, rows: Rows) -> Prediction:
@@ -195,6 +198,11 @@ def _on(threads: ThreadPoolExecutor, behaviour: Callable[[Any, Context], Any]) -
 
     run.experimental_thread_pool = threads  # type: ignore[attr-defined]
     return run
+
+
+def _mirrored_to(context: Context) -> bytes | None:
+    found = next((value for key, value in context.invocation_metadata() if key == HEADER_MIRRORED_TO), None)
+    return found.encode() if isinstance(found, str) else found
 
 
 def _refused(refusal: Refusal) -> tuple[grpc.StatusCode, str]:

@@ -1,7 +1,8 @@
 """`decide(rollout, observation) -> Decision`: pure. Called by the controller, by tests, and by whoever replays the past.
 
 Level-based: it looks at the status and at the world as it is now, never at what changed; time is `observation.now`. A
-weight is a function of the status (`weights.shares`) and asked for again in every decision.
+weight is a function of the status (`weights.shares`), and so is a mirror (`weights.copies`); both are asked for again in every
+decision.
 
     requests    what a person asks
     evidence    counters → windows → gates           (counters: deltas, resets, new processes)
@@ -11,7 +12,7 @@ weight is a function of the status (`weights.shares`) and asked for again in eve
     champion    the first stable version, one moved by hand, the one that leaves
     undo        the one that stays warm after a promotion, and the way back to it
     trouble     Degraded: what holds everything and judges nothing
-    weights     status → shares
+    weights     status → shares, copies
     draft       the decision while it is being made
 """
 
@@ -24,10 +25,10 @@ from kanarya_rollout.decide.conditions import degraded
 from kanarya_rollout.decide.decision import AliasMove, Decision, Event, Wanted
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.trouble import settle_degraded
-from kanarya_rollout.decide.weights import falls, shares
+from kanarya_rollout.decide.weights import copies, exposed, falls, shares
 from kanarya_rollout.observation import Observation
 
-__all__ = ["AliasMove", "Decision", "Event", "Wanted", "decide", "degraded", "falls", "shares"]
+__all__ = ["AliasMove", "Decision", "Event", "Wanted", "copies", "decide", "degraded", "falls", "shares"]
 
 
 def decide(rollout: ModelRollout, observation: Observation) -> Decision:
@@ -46,6 +47,7 @@ def decide(rollout: ModelRollout, observation: Observation) -> Decision:
         status=draft.status,
         backends=_wanted(draft),
         weights=_weights(draft),
+        copies=copies(draft.status),
         alias=draft.alias,
         tags=ending.missing_verdict(draft),
         events=tuple(draft.events),
@@ -64,7 +66,7 @@ def _go_on(draft: Draft) -> None:
         candidate.withdraw_from_traffic(draft)
         if not draft.verifying:
             steps.advance(draft)
-    if draft.status.canary_weight and not draft.before.canary_weight:
+    if exposed(draft.status) and not exposed(draft.before):
         evidence.begin(draft)
 
 

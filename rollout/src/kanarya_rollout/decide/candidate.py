@@ -45,6 +45,7 @@ def pin(draft: Draft) -> None:
     draft.change(
         candidate=pinned(view.candidate),
         canary_weight=0,
+        canary_mirror=0,
         current_step_index=0,
         started_at=draft.now,
         step_started_at=draft.now,
@@ -133,7 +134,7 @@ def withdraw_from_traffic(draft: Draft) -> None:
     if isinstance(draft.seen.backends, Unread) or (backend is not None and backend.state == "Ready"):
         return
     said = f": {backend.message}" if backend is not None and backend.message else ""
-    draft.change(canary_weight=0, current_step_index=0, step_started_at=draft.now)
+    draft.change(canary_weight=0, canary_mirror=0, current_step_index=0, step_started_at=draft.now)
     draft.note(step_observations={}, first_traffic_at=None)
     draft.set(
         ConditionType.PROGRESSING,

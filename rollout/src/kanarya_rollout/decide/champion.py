@@ -87,7 +87,9 @@ def retire(draft: Draft) -> None:
     leaving, stable = draft.status.retiring or draft.status.warm, draft.status.stable
     if leaving is None or stable is None:
         return
-    if draft.in_force is None or draft.in_force.get(leaving.version, 0) or not draft.in_force.get(stable.version, 0):
+    in_force, copied = draft.in_force, draft.seen.copies
+    mirrored = copied is not None and copied.version == leaving.version
+    if in_force is None or in_force.get(leaving.version, 0) or mirrored or not in_force.get(stable.version, 0):
         draft.note(let_go_at=None)
         return
     since = draft.status.ledger.let_go_at

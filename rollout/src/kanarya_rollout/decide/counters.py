@@ -24,7 +24,11 @@ from kanarya_rollout.observation import Kind, Series
 
 _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
 
-_ASKED_FOR: Mapping[Kind, Signal] = {"predictions": "predictions", **dict.fromkeys(_SCORES, "scores")}
+_ASKED_FOR: Mapping[Kind, Signal] = {
+    "predictions": "predictions",
+    "mirrored": "requests",
+    **dict.fromkeys(_SCORES, "scores"),
+}
 """Kinds that are followed only for a gate on that signal."""
 
 _Counted = tuple[Kind, float | str | None]
@@ -103,7 +107,7 @@ class Reading:
         if signal == "predictions":
             return Classes(candidate=_classes(candidate), stable=_classes(stable))
         if signal == "requests":
-            return Split(candidate_n=_total(candidate, "requests"), stable_n=_total(stable, "requests"), weight=weight)
+            return Split(candidate_n=_split(candidate), stable_n=_split(stable), weight=weight)
         candidate_n, candidate_bad = self._good_or_bad(candidate, signal, bound)
         stable_n, stable_bad = self._good_or_bad(stable, signal, bound)
         return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
@@ -143,6 +147,11 @@ class Reading:
 
 def _total(processes: Iterable[_New], kind: Kind) -> int:
     return sum(counts.get((kind, None), 0) for counts in processes)
+
+
+def _split(processes: Collection[_New]) -> int:
+    """Requests that were split: copies of them were not."""
+    return max(0, _total(processes, "requests") - _total(processes, "mirrored"))
 
 
 def _sums(processes: Collection[_New]) -> Sums:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRolloutStatus, VersionRef
+from kanarya_rollout.observation import Copies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,8 @@ class Decision:
     """None: leave them as they are."""
     weights: Mapping[str, int] | None
     """Version → percent, summing to 100; None: leave the route as it is."""
+    copies: Copies | None = None
+    """What is to be copied beside; goes with `weights`."""
     alias: AliasMove | None = None
     """To be done before the status says so."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

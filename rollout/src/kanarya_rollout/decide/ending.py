@@ -16,7 +16,7 @@ def roll_back(draft: Draft, reason: Reason, message: str) -> None:
     if not draft.verifying:
         draft.change(retiring=candidate)
         draft.note(let_go_at=None)
-    draft.change(canary_weight=0, current_step_index=None, step_started_at=None)
+    draft.change(canary_weight=0, canary_mirror=0, current_step_index=None, step_started_at=None)
     draft.clear(ConditionType.PROGRESSING, Reason.IDLE)
     draft.clear(ConditionType.PROMOTED)
     draft.clear(ConditionType.PAUSED)
@@ -28,6 +28,7 @@ def begin_promotion(draft: Draft, reason: Reason, message: str) -> None:
     """Everything to the candidate; the reason waits in Promoted, still False, until the gateway has it."""
     draft.change(
         canary_weight=100,
+        canary_mirror=0,
         current_step_index=len(draft.spec.strategy.canary.steps),
         step_started_at=draft.now,
     )

@@ -1,6 +1,7 @@
 """Evidence: what the counters say since the last pass, folded into every gate. Used while a candidate is on its way.
 
-Counting begins where the counters stand when the candidate gets its first weight (`begin`). During `initialDelay` after its
+Counting begins where the counters stand when the candidate gets its first weight or its first copies (`begin`). Copies are
+evidence as answers are: the champion answers the same requests in the same windows. During `initialDelay` after its
 first request the baseline moves with each reading and nothing is counted.
 
 A gateway gives the share of a version without ready servers to the others. So while the champion has none, the candidate
@@ -15,7 +16,7 @@ from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
 from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
-from kanarya_rollout.decide.weights import agree, shares
+from kanarya_rollout.decide.weights import exposed, routed
 from kanarya_rollout.gates import Gate, Observed, open_gate, refusing
 from kanarya_rollout.observation import Unread
 
@@ -29,9 +30,9 @@ def begin(draft: Draft) -> None:
 
 
 def fold(draft: Draft) -> None:
-    """Update evidence and ledger from the series that were read. Without them, or without weight, everything stays."""
+    """Update evidence and ledger from the series that were read. Without them, or without requests, everything stays."""
     gates = _opened(draft)
-    fair = _is_split(draft) if draft.before.canary_weight else None
+    fair = _is_split(draft) if exposed(draft.before) else None
     reading = _read(draft) if fair is not None else None
     if reading is not None:
         counted = _count(draft, reading, gates) if fair and _counts(draft, reading) else {}
@@ -159,8 +160,7 @@ def _observe(observed: dict[str, int], spec: GateSpec, window: Observed) -> None
 
 def _weight(draft: Draft) -> int | None:
     """The candidate's weight, if the gateway has it; None while it is on its way."""
-    in_force = draft.in_force
-    return draft.before.canary_weight if in_force is not None and agree(shares(draft.before), in_force) else None
+    return draft.before.canary_weight if routed(draft.before, draft.seen.in_force, draft.seen.copies) else None
 
 
 def _unpinned(draft: Draft, spec: GateSpec) -> Evidence | None:

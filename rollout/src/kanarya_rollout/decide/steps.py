@@ -9,7 +9,7 @@ from kanarya_rollout.decide import evidence
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.ending import begin_promotion, finish_promotion, roll_back
 from kanarya_rollout.decide.trouble import trouble
-from kanarya_rollout.decide.weights import agree, shares
+from kanarya_rollout.decide.weights import routed
 
 PERSONS = frozenset({Reason.PAUSED_BY_REQUEST, Reason.INCONCLUSIVE})
 """Reasons of Paused that stand until a person says otherwise."""
@@ -21,12 +21,16 @@ def held(draft: Draft) -> bool:
 
 
 def enter(draft: Draft, index: int) -> None:
-    """Begin a step. A weight is only asked for here; counting begins when the gateway has it."""
-    steps = draft.spec.strategy.canary.steps
-    weight = steps[index].set_weight if index < len(steps) else None
-    if weight is not None:
-        draft.change(canary_weight=weight)
-        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {draft.candidate.version}: {weight}% of requests")
+    """Begin a step. A weight or a mirror is only asked for here; counting begins when the gateway has it. A weight ends the
+    mirror: a request that the candidate answers would be copied to it as well, and be evidence twice."""
+    steps, version = draft.spec.strategy.canary.steps, draft.candidate.version
+    step = steps[index] if index < len(steps) else None
+    if step is not None and step.set_weight is not None:
+        draft.change(canary_weight=step.set_weight, canary_mirror=0)
+        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: {step.set_weight}% of requests")
+    elif step is not None and step.set_mirror is not None:
+        draft.change(canary_mirror=step.set_mirror.percentage)
+        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: copies of {step.set_mirror.percentage}% of requests")
     draft.change(current_step_index=index, step_started_at=draft.now)
     draft.note(step_observations={})
     describe(draft)
@@ -40,8 +44,11 @@ def describe(draft: Draft) -> None:
     else:
         count = len(draft.spec.strategy.canary.steps)
         doing = f"step {(draft.status.current_step_index or 0) + 1} of {count}, {_doing(step)}"
+    copied = f", with copies of {draft.status.canary_mirror}%" if draft.status.canary_mirror else ""
     draft.set(
-        ConditionType.PROGRESSING, Reason.SHIFTING_TRAFFIC, f"version {version} at {draft.status.canary_weight}%: {doing}"
+        ConditionType.PROGRESSING,
+        Reason.SHIFTING_TRAFFIC,
+        f"version {version} at {draft.status.canary_weight}%{copied}: {doing}",
     )
 
 
@@ -56,8 +63,6 @@ def waits_for_person(draft: Draft) -> str | None:
     step = present(draft)
     if step is not None and step.pause is not None and step.pause.duration is None:
         return "the step waits for `kanarya rollout promote`"
-    if step is not None and step.set_mirror is not None and step.set_mirror.percentage:
-        return "this traffic driver does not mirror; `kanarya rollout promote` goes on without it"
     return None
 
 
@@ -80,16 +85,15 @@ def advance(draft: Draft) -> None:
 
 
 def _begin_counting(draft: Draft) -> None:
-    """From the reading after which the gateway has the weight."""
+    """From the reading after which the gateway has the weight, or makes the copies."""
     step = present(draft)
-    if step is None or step.set_weight is None or draft.status.ledger.step_observations or not in_force(draft):
-        return
-    draft.note(step_observations={spec.name: 0 for spec in draft.spec.analysis.metrics})
+    if step is not None and step.exposes and not draft.status.ledger.step_observations and in_force(draft):
+        draft.note(step_observations={spec.name: 0 for spec in draft.spec.analysis.metrics})
 
 
 def in_force(draft: Draft) -> bool:
-    """Whether the gateway routes as the status says."""
-    return draft.in_force is not None and agree(shares(draft.status), draft.in_force)
+    """Whether the gateway routes and copies as the status says."""
+    return routed(draft.status, draft.seen.in_force, draft.seen.copies)
 
 
 def _over(draft: Draft, step: Step) -> bool:
@@ -97,11 +101,12 @@ def _over(draft: Draft, step: Step) -> bool:
         return _elapsed(draft) >= step.pause.duration
     if step.analysis is not None:
         return all(evidence.verdict(draft, name) == "Successful" for name in step.analysis.until)
-    if step.set_weight is not None:
+    if step.exposes:
         observed = draft.status.ledger.step_observations
-        enough = all(observed.get(spec.name, 0) >= spec.min_samples for spec in draft.spec.analysis.metrics)
+        waited = [spec for spec in draft.spec.analysis.metrics if step.set_weight is not None or spec.judged_by_copies]
+        enough = all(observed.get(spec.name, 0) >= spec.min_samples for spec in waited)
         return bool(observed) and enough and in_force(draft)
-    return True
+    return in_force(draft)
 
 
 def _elapsed(draft: Draft) -> timedelta:
@@ -176,4 +181,4 @@ def _doing(step: Step) -> str:
         return "pause" if step.pause.duration is None else f"pause {format_duration(step.pause.duration)}"
     if step.analysis is not None:
         return f"analysis until {', '.join(step.analysis.until)}"
-    return "setMirror"
+    return f"setMirror {step.set_mirror.percentage}" if step.set_mirror is not None else ""

@@ -6,8 +6,8 @@ from datetime import timedelta
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_rollout.decide.champion import incoming, refusal, serves
 from kanarya_rollout.decide.draft import Draft
-from kanarya_rollout.decide.weights import agree, shares
-from kanarya_rollout.observation import Unread
+from kanarya_rollout.decide.weights import copies, routed, shares
+from kanarya_rollout.observation import Copies, Unread
 
 PATIENCE = timedelta(seconds=30)
 """How long the gateway may take to route as it was told before a person hears of it."""
@@ -111,14 +111,18 @@ def _metrics(draft: Draft) -> Trouble | None:
 def _weights(draft: Draft) -> Trouble | None:
     """Only after PATIENCE since the weights last changed."""
     wanted, got = shares(draft.status), draft.in_force
-    if not wanted or got is None or agree(wanted, got):
+    if not wanted or got is None or routed(draft.status, got, draft.seen.copies):
         return None
     progressing = draft.status.condition(ConditionType.PROGRESSING)
     since = draft.status.step_started_at or (progressing.last_transition_time if progressing else draft.now)
     if draft.now - since < PATIENCE:
         return None
-    return Reason.WEIGHT_NOT_IN_FORCE, f"the gateway was told {_written(wanted)} and routes {_written(got)}"
+    told, does = _written(wanted, copies(draft.status)), _written(got, draft.seen.copies)
+    return Reason.WEIGHT_NOT_IN_FORCE, f"the gateway was told {told} and routes {does}"
 
 
-def _written(weights: Mapping[str, int]) -> str:
-    return ", ".join(f"version {version}: {share}%" for version, share in sorted(weights.items())) or "nothing"
+def _written(weights: Mapping[str, int], copied: Copies | None) -> str:
+    parts = [f"version {version}: {share}%" for version, share in sorted(weights.items())]
+    if copied is not None:
+        parts.append(f"copies of {copied.percent}% to version {copied.version}")
+    return ", ".join(parts) or "nothing"

@@ -1,10 +1,11 @@
-"""Weights as a function of the status, and whether the gateway has them. Used by `decide` and by `act`."""
+"""Weights and copies as functions of the status, and whether the gateway has them. Used by `decide` and by `act`."""
 
 from collections.abc import Mapping
 
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.rollout import ModelRolloutStatus
 from kanarya_rollout.decide.draft import VERIFYING
+from kanarya_rollout.observation import Copies
 
 
 def shares(status: ModelRolloutStatus) -> dict[str, int]:
@@ -26,6 +27,19 @@ def shares(status: ModelRolloutStatus) -> dict[str, int]:
     return weights
 
 
+def copies(status: ModelRolloutStatus) -> Copies | None:
+    """What the gateway is to copy, and to which version. None: nothing."""
+    candidate = status.candidate
+    if not status.canary_mirror or candidate is None or candidate.version not in shares(status):
+        return None
+    return Copies(version=candidate.version, percent=status.canary_mirror)
+
+
+def exposed(status: ModelRolloutStatus) -> bool:
+    """Whether requests reach the candidate, as its own or as copies."""
+    return bool(status.canary_weight or status.canary_mirror)
+
+
 def agree(wanted: Mapping[str, int], in_force: Mapping[str, int]) -> bool:
     """Whether the gateway routes as wanted; a version at 0 may be missing on either side."""
     return {version: share for version, share in wanted.items() if share} == {
@@ -33,9 +47,21 @@ def agree(wanted: Mapping[str, int], in_force: Mapping[str, int]) -> bool:
     }
 
 
+def routed(status: ModelRolloutStatus, in_force: object, copied: Copies | None) -> bool:
+    """Whether the gateway routes and copies as the status says. `in_force`: as in Observation."""
+    return isinstance(in_force, Mapping) and agree(shares(status), in_force) and copies(status) == copied
+
+
 def falls(before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:
-    """Whether the candidate is to get less than before: then the route is written before the status."""
+    """Whether the candidate is to get less than before, in weight or else in copies: then the route is written before the
+    status."""
     if before.candidate is None:
         return False
     version = before.candidate.version
-    return shares(after).get(version, 0) < shares(before).get(version, 0)
+    was, now = shares(before).get(version, 0), shares(after).get(version, 0)
+    return now < was or (now == was and _copied(after) < _copied(before))
+
+
+def _copied(status: ModelRolloutStatus) -> int:
+    made = copies(status)
+    return made.percent if made is not None else 0

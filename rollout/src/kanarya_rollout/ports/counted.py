@@ -14,9 +14,12 @@ ALWAYS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
 
 METRICS = (
     names.REQUESTS,
+    names.MIRRORED_REQUESTS,
     f"{names.DURATION}_bucket",
+    f"{names.MIRRORED_DURATION}_bucket",
     names.FEEDBACK,
     names.PREDICTIONS,
+    names.MIRRORED_PREDICTIONS,
     names.SCORES,
     names.SCORE_SUM,
     names.SCORE_SQUARES,
@@ -32,22 +35,24 @@ _SCORES: Mapping[str, tuple[Kind, int]] = {
 
 
 def counted(name: str, labels: Mapping[str, str], value: float) -> Iterator[tuple[Key, int]]:
-    """The series that a sample counts towards, and how much: none, one, or for a failed request two."""
+    """The series that a sample counts towards, and how much: none, one, or for a failed request and for a copy another one."""
     if not math.isfinite(value):
         return
     version = labels.get(names.VERSION, "")
-    if name == names.REQUESTS:
+    if name in {names.REQUESTS, names.MIRRORED_REQUESTS}:
         code = labels.get(names.CODE, "")
         if not code.startswith("4"):
             yield (version, "requests", None, None), int(value)
+            if name == names.MIRRORED_REQUESTS:
+                yield (version, "mirrored", None, None), int(value)
         if code.startswith("5"):
             yield (version, "errors", None, None), int(value)
-    elif name == f"{names.DURATION}_bucket":
+    elif name in {f"{names.DURATION}_bucket", f"{names.MIRRORED_DURATION}_bucket"}:
         bound = float(labels.get("le", "inf"))
         yield (version, "faster", None if math.isinf(bound) else bound, None), int(value)
     elif name == names.FEEDBACK:
         yield (version, "right" if labels.get(names.OUTCOME) == "right" else "wrong", None, None), int(value)
-    elif name == names.PREDICTIONS:
+    elif name in {names.PREDICTIONS, names.MIRRORED_PREDICTIONS}:
         yield (version, "predictions", None, labels.get(names.CLASS, "")), int(value)
     elif name in _SCORES:
         kind, unit = _SCORES[name]

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from kanarya_contracts.rollout import ModelRollout
+from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route, desired, name_of
@@ -27,7 +28,7 @@ class GatewayTraffic:
         self._path = f"{collection(GATEWAY_API, space, 'httproutes')}/{name_of(rollout)}"
         self._target = f"{collection(KSERVE_API, space, 'inferenceservices')}/{target}"
         self._target_uid: str | None = None
-        self._confirmed: dict[str, int] = {}
+        self._confirmed: tuple[dict[str, int], Copies | None] = {}, None
         self._foreign = False
         self._asked: tuple[dict[str, object], int] | None = None
         self._generation = 0
@@ -40,7 +41,7 @@ class GatewayTraffic:
         self._check()
         found = self._api.get(self._path)
         if found is None:
-            self._confirmed, self._foreign, self._asked, self._target_uid = {}, False, None, None
+            self._confirmed, self._foreign, self._asked, self._target_uid = ({}, None), False, None, None
             return {}
         route = _parsed(self._path, found)
         self._foreign, self._generation = not route.ours, route.metadata.generation
@@ -48,10 +49,14 @@ class GatewayTraffic:
             return None
         return self._settled(route)
 
-    def route(self, weights: Mapping[str, int]) -> None:
+    def copies(self) -> Copies | None:
+        """As the port says."""
+        return self._confirmed[1]
+
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
         """As the port says. Raises Conflict if someone else wrote the route since `in_force` last looked."""
         self._check()
-        document = desired(self._rollout, weights, service_uid=self._uid())
+        document = desired(self._rollout, weights, copies, service_uid=self._uid())
         if not self._foreign and self._asked == (document, self._generation):
             return
         route = _parsed(self._path, self._api.apply(self._path, document, force=self._foreign))
@@ -65,8 +70,8 @@ class GatewayTraffic:
         if verdict.state == "refused":
             raise Unreachable(f"Gateway {gateway.namespace}/{gateway.name} refuses {self._path}: {verdict.message}")
         if verdict.state == "in force":
-            self._confirmed = route.weights
-        return dict(self._confirmed)
+            self._confirmed = route.weights, route.copies
+        return dict(self._confirmed[0])
 
     def _uid(self) -> str:
         """The InferenceService's. Asked again when the route has gone, which it does with its owner."""

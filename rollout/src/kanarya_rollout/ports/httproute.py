@@ -1,6 +1,6 @@
-"""The HTTPRoute of one rollout as a pure mapping: weights → object, object → weights. Used by `gateway`.
+"""The HTTPRoute of one rollout as a pure mapping: weights and copies → object, and back. Used by `gateway`.
 
-    /                                the split: one weighted backend a version
+    /                                the split: one weighted backend a version, and who gets copies
     /v2/models/{model}/versions/{v}  that version alone, whatever the split
 
 Named `{service}-rollout`, because KServe takes over a route that is named like its InferenceService. A version's backend is
@@ -13,8 +13,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from kanarya_contracts.names import FIELD_MANAGER, LABEL_MODEL
+from kanarya_contracts.names import FIELD_MANAGER, HEADER_MIRRORED_TO, LABEL_MODEL
 from kanarya_contracts.rollout import GatewayRef, ModelRollout
+from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, service_name, version_of_service
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -41,8 +42,18 @@ class _Match(_Seen):
     path: _Path = _Path()
 
 
+class _Mirror(_Seen):
+    backend_ref: _Backend
+    percent: int = 100
+
+
+class _Filter(_Seen):
+    request_mirror: _Mirror | None = None
+
+
 class _Rule(_Seen):
     matches: tuple[_Match, ...] = (_Match(),)
+    filters: tuple[_Filter, ...] = ()
     backend_refs: tuple[_Backend, ...] = ()
 
 
@@ -106,12 +117,25 @@ class Route(_Seen):
     @property
     def weights(self) -> dict[str, int]:
         """Version → percent that the object asks for."""
-        splits = [rule for rule in self.spec.rules if any(match.path.value in _EVERYTHING for match in rule.matches)]
-        refs = splits[0].backend_refs if splits else ()
-        service = self.metadata.name.removesuffix("-rollout")
-        named = {version_of_service(service, ref.name): ref.weight for ref in refs}
+        named = {self._version(ref): ref.weight for ref in self._split.backend_refs}
         found = {version: weight for version, weight in named.items() if version is not None}
         return dict.fromkeys(found, 100) if len(found) == 1 else found
+
+    @property
+    def copies(self) -> Copies | None:
+        """The copies that it asks for. Of several mirrors the first: we write one, and another's route is not ours."""
+        mirrors = [one.request_mirror for one in self._split.filters if one.request_mirror is not None]
+        version = self._version(mirrors[0].backend_ref) if mirrors else None
+        return Copies(version=version, percent=mirrors[0].percent) if version is not None else None
+
+    @property
+    def _split(self) -> _Rule:
+        """The rule for everything."""
+        splits = [rule for rule in self.spec.rules if any(match.path.value in _EVERYTHING for match in rule.matches)]
+        return splits[0] if splits else _Rule()
+
+    def _version(self, ref: _Backend) -> str | None:
+        return version_of_service(self.metadata.name.removesuffix("-rollout"), ref.name)
 
     def verdict(self, gateway: GatewayRef | None) -> "Verdict":
         """What the gateway's controller says of this generation; with None, what every gateway's does."""
@@ -150,7 +174,9 @@ def name_of(rollout: ModelRollout) -> str:
     return f"{rollout.spec.target_ref.name}-rollout"
 
 
-def desired(rollout: ModelRollout, weights: Mapping[str, int], *, service_uid: str) -> dict[str, object]:
+def desired(
+    rollout: ModelRollout, weights: Mapping[str, int], copies: Copies | None = None, *, service_uid: str
+) -> dict[str, object]:
     """The object to apply. The InferenceService owns it: it goes with what it leads to. A rollout that is deleted leaves
     it, because the model still serves."""
     spec, metadata = rollout.spec, rollout.metadata
@@ -174,15 +200,38 @@ def desired(rollout: ModelRollout, weights: Mapping[str, int], *, service_uid: s
             "rules": [
                 # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would
                 # inherit, in the moment in which a version leaves, what was made for that version alone: a few answers of 503.
-                _rule("/", [_backend(service, version, weights[version]) for version in versions]),
-                *(_rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)]) for version in versions),
+                _rule("/", [_backend(service, version, weights[version]) for version in versions], _mirror(service, copies)),
+                *(
+                    _rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)], _UNMARKED)
+                    for version in versions
+                ),
             ],
         },
     }
 
 
-def _rule(path: str, backends: list[dict[str, object]]) -> dict[str, object]:
-    return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "backendRefs": backends}
+_Filters = list[dict[str, object]]
+
+_UNMARKED: _Filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": [HEADER_MIRRORED_TO]}}]
+"""No client says by itself that it is a copy."""
+
+
+def _mirror(service: str, copies: Copies | None) -> _Filters:
+    """Gateway API has no header for the copy alone, so both bear the version that gets the copy. A share of 100 is left out:
+    gateways from before `percent` copy everything."""
+    if copies is None:
+        return _UNMARKED
+    mirror: dict[str, object] = {"backendRef": {"name": service_name(service, copies.version), "port": 80}}
+    share = {"percent": copies.percent} if copies.percent < 100 else {}
+    mark = {"set": [{"name": HEADER_MIRRORED_TO, "value": copies.version}]}
+    return [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": mark},
+        {"type": "RequestMirror", "requestMirror": {**mirror, **share}},
+    ]
+
+
+def _rule(path: str, backends: list[dict[str, object]], filters: _Filters) -> dict[str, object]:
+    return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "filters": filters, "backendRefs": backends}
 
 
 def _backend(service: str, version: str, weight: int) -> dict[str, object]:

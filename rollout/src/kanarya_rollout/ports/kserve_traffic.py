@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pydantic import ValidationError
 
 from kanarya_contracts.rollout import ModelRollout
-from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.observation import Copies
+from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, owned, percents, weighted
@@ -48,8 +49,15 @@ class KServeTraffic:
             self._confirmed = route.weights
         return dict(self._confirmed)
 
-    def route(self, weights: Mapping[str, int]) -> None:
-        """As the port says. Raises Unreachable while KServe does not run a version that is to get requests."""
+    def copies(self) -> Copies | None:
+        """None: KServe copies no requests, and a spec that asks for it is refused."""
+        return None
+
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
+        """As the port says. Raises Unsupported for copies, and Unreachable while KServe does not run a version that is to get
+        requests."""
+        if copies is not None:
+            raise Unsupported("KServe copies no requests; take traffic.driver gateway")
         service = self._read_service()
         there = percents(service)
         lost = [version for version, weight in weights.items() if weight and version not in there]

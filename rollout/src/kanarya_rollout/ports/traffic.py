@@ -1,7 +1,9 @@
-"""Weights: who gets which share of the requests. Called by `observe` and `act`. Local adapter: Envoy's route file."""
+"""Weights and copies: who gets which requests. Called by `observe` and `act`. Local adapter: Envoy's route file."""
 
 from collections.abc import Mapping
 from typing import Protocol
+
+from kanarya_rollout.observation import Copies
 
 
 class Traffic(Protocol):
@@ -12,6 +14,11 @@ class Traffic(Protocol):
         None when someone other than us has written the route."""
         ...
 
-    def route(self, weights: Mapping[str, int]) -> None:
-        """Ask for these percents (they sum to 100; a version at 0 stays known to the gateway). Idempotent; does not wait."""
+    def copies(self) -> Copies | None:
+        """What the gateway copies, by the word that the last `in_force` rested on. Asks nobody."""
+        ...
+
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
+        """Ask for these percents (they sum to 100; a version at 0 stays known to the gateway) and for these copies alone, each
+        marked with HEADER_MIRRORED_TO as the request is that it is made from. Idempotent; does not wait."""
         ...

@@ -7,7 +7,7 @@ from typing import Literal
 
 from kanarya_contracts.names import ANNOTATION_REQUEST
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request, VersionRef
-from kanarya_rollout.observation import Backend, Kind, RegisteredVersion, Series
+from kanarya_rollout.observation import Backend, Copies, Kind, RegisteredVersion, Series
 from kanarya_rollout.ports import Conflict, Unreachable, Unsupported
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -270,6 +270,9 @@ class FakeTraffic:
         self.asked: dict[str, int] = {}
         self.now: dict[str, int] = {}
         """What it routes."""
+        self.asked_copies: Copies | None = None
+        self.copied: Copies | None = None
+        """What it copies."""
         self.delay = 0
         """Looks until it follows."""
         self.foreign = False
@@ -283,20 +286,24 @@ class FakeTraffic:
             raise Unreachable("the gateway at http://gateway.test does not answer")
         self._left -= 1
         if self._left < 0 and not self.foreign:
-            self.now = dict(self.asked)
+            self.now, self.copied = dict(self.asked), self.asked_copies
         return None if self.foreign else dict(self.now)
 
-    def route(self, weights: Mapping[str, int]) -> None:
+    def copies(self) -> Copies | None:
+        """As the port says."""
+        return self.copied
+
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
         """As the port says."""
         if sum(weights.values()) != 100:
             raise AssertionError(f"weights {dict(weights)} do not sum to 100")
         if not self.reachable:
             raise Unreachable("the gateway at http://gateway.test does not answer")
-        if dict(weights) != self.asked or self.foreign:
-            self._fuse.around(lambda: self._follow(weights))
+        if (dict(weights), copies) != (self.asked, self.asked_copies) or self.foreign:
+            self._fuse.around(lambda: self._follow(weights, copies))
 
-    def _follow(self, weights: Mapping[str, int]) -> None:
-        self.asked, self.foreign, self._left = dict(weights), False, self.delay
+    def _follow(self, weights: Mapping[str, int], copies: Copies | None) -> None:
+        self.asked, self.asked_copies, self.foreign, self._left = dict(weights), copies, False, self.delay
 
 
 class FakeMetrics:

@@ -127,25 +127,30 @@ class Simulation:
         self.store.request("iris", Request(id=f"request-{self._requests}", verb=verb, by="ada", full=full))
 
     def send(self, count: int) -> None:
-        """Requests, split as the gateway splits, labels sent back at once."""
+        """Requests, split and copied as the gateway does, labels sent back at once."""
         for version, share in (self.drawn or self.traffic.now).items():
             process = self.serving.processes.get(version)
             n = self._whole((version, "requests"), count * share / 100)
             if process is not None and n:
                 self.answer(process, n)
+        copies = self.traffic.copied
+        process = self.serving.processes.get(copies.version) if copies is not None else None
+        if copies is not None and process is not None:
+            self.answer(process, self._whole((copies.version, "copies"), count * copies.percent / 100), copies=True)
 
-    def answer(self, process: Process, n: int) -> None:
-        """`n` requests answered by a process, as its version's quality has it."""
+    def answer(self, process: Process, n: int, *, copies: bool = False) -> None:
+        """`n` requests answered by a process, as its version's quality has it. No label comes back for copies."""
         quality = self.quality.get(process.version, Quality())
         self.answered[process.version] += n
         errors, slow, wrong = (
             min(n, self._whole((process.version, name), n * getattr(quality, name))) for name in ("errors", "slow", "wrong")
         )
         process.add("requests", n)
+        process.add("mirrored", n if copies else 0)
         process.add("errors", errors)
         process.add("faster", n - errors)
         process.add("faster", n - errors - min(slow, n - errors), bound=0.1)
-        labels = self._whole((process.version, "labels"), n * quality.labels)
+        labels = 0 if copies else self._whole((process.version, "labels"), n * quality.labels)
         process.add("right", labels - min(wrong, labels))
         process.add("wrong", min(wrong, labels))
 

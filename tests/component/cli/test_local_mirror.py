@@ -1,0 +1,159 @@
+"""Requests copied by Envoy as it is to a real model server: who answers, who counts what, and when it stops."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from kanarya_cli.local import launch
+from kanarya_cli.local.ports import HOST, claim
+from kanarya_cli.local.processes import Processes, environment
+from kanarya_cli.local.scrape import ScrapedMetrics
+from kanarya_cli.local.serving import LocalServing
+from kanarya_cli.local.traffic import EnvoyTraffic, Gateway
+from kanarya_contracts.artifact import digest
+from kanarya_contracts.names import CONTRACT_FILE, HEADER_MIRRORED_TO
+from kanarya_contracts.rollout import VersionRef
+from kanarya_model.testing import build
+from kanarya_rollout.observation import Copies
+from kanarya_rollout.ports import Unreachable
+
+ROW = {"inputs": [{"name": "X", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}
+INFER = "/v2/models/iris/infer"
+
+
+@dataclass
+class World:
+    """An Envoy, a champion and a challenger."""
+
+    serving: LocalServing
+    traffic: EnvoyTraffic
+    metrics: ScrapedMetrics
+    http: httpx.Client
+
+    def route(self, weights: dict[str, int], copies: Copies | None = None) -> None:
+        self.traffic.route(weights, copies)
+        eventually(lambda: (self.traffic.in_force(), self.traffic.copies()) == (weights, copies))
+
+    def counted(self) -> dict[tuple[str, str], int]:
+        """(version, kind) → count; kind `served` is of requests that were no copies."""
+        kinds = {"requests", "mirrored", "errors", "predictions"}
+        found: dict[tuple[str, str], int] = {}
+        for one in self.metrics.read(["1", "2"]):
+            if one.kind in kinds:
+                found[one.version, one.kind] = found.get((one.version, one.kind), 0) + one.value
+        return found | {(version, "served"): found[version, "requests"] - found[version, "mirrored"] for version in ("1", "2")}
+
+    def since(self, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+        """What was counted since then."""
+        return {key: count - before[key] for key, count in self.counted().items() if count != before[key]}
+
+
+def eventually(holds: Callable[[], object], *, seconds: float = 20.0) -> None:
+    """Wait until something holds."""
+    start = time.monotonic()
+    while not holds():
+        assert time.monotonic() - start < seconds, "it did not come true in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    state = tmp_path_factory.mktemp("state")
+    artifact = build(state / "artifact")
+    processes = Processes(state)
+    port, admin = (claim(0, purpose="a test", option="-") for _ in range(2))
+    gateway = Gateway(state / "envoy", admin=f"http://{HOST}:{admin}")
+    gateway.declare("iris", ())
+    gateway.start_from_nothing()
+    envoy = launch.gateway(state / "envoy", port=port, admin_port=admin)
+    serving = LocalServing("iris", state=state, registry="http://127.0.0.1:1", env={"KANARYA_MODEL_DRAIN_SECONDS": "0"})
+    metrics = ScrapedMetrics("iris", serving.servers)
+    try:
+        processes.start(envoy.name, envoy.command, env=envoy.env | environment())
+        launch.wait(envoy, processes)
+        serving.ensure(ref(artifact, "1"), [ref(artifact, "2")])
+        eventually(lambda: serving.keep() or [one.state for one in serving.backends().values()] == ["Ready", "Ready"])
+        with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=10.0) as http:
+            yield World(serving, EnvoyTraffic(gateway, "iris", serving.ports), metrics, http)
+    finally:
+        serving.close()
+        metrics.close()
+        gateway.close()
+        for record in processes.all():
+            processes.stop(record.name)
+
+
+def ref(artifact: Path, version: str) -> VersionRef:
+    content = (artifact / CONTRACT_FILE).read_bytes()
+    return VersionRef(version=version, digest=digest(content), uri=f"file://{artifact}")
+
+
+def test_copies_are_counted_apart_by_who_gets_them_and_the_champion_answers_everybody(world: World) -> None:
+    world.route({"1": 100, "2": 0}, Copies(version="2", percent=100))
+    before = world.counted()
+
+    answers = [world.http.post(INFER, json=ROW) for _ in range(50)]
+    world.http.post(INFER, json={})  # a client's mistake is one for both, and no request that counts
+
+    eventually(lambda: world.since(before).get(("2", "mirrored")) == 50)
+    assert {answer.json()["model_version"] for answer in answers} == {"1"}
+    assert world.since(before) == {
+        **dict.fromkeys([("1", "requests"), ("1", "served"), ("1", "predictions")], 50),
+        **dict.fromkeys([("2", "requests"), ("2", "mirrored"), ("2", "predictions")], 50),
+    }
+
+
+def test_a_share_of_the_requests_is_copied_and_none_once_it_ends(world: World) -> None:
+    world.route({"1": 100, "2": 0}, Copies(version="2", percent=25))
+    before = world.counted()
+    for _ in range(400):
+        world.http.post(INFER, json=ROW)
+    time.sleep(0.2)  # copies are not waited for
+    assert 60 <= world.since(before)["2", "mirrored"] <= 140  # 100 ± 4.6 standard deviations
+
+    world.route({"1": 100, "2": 0})
+    before = world.counted()
+    for _ in range(20):
+        assert world.http.post(INFER, json=ROW).json()["model_version"] == "1"
+    time.sleep(0.2)
+    assert world.since(before) == dict.fromkeys([("1", "requests"), ("1", "served"), ("1", "predictions")], 20)
+
+
+def test_a_long_body_is_copied_whole(world: World) -> None:
+    world.route({"1": 100, "2": 0}, Copies(version="2", percent=100))
+    before = world.counted()
+    rows = 60_000
+    tensor = {"name": "X", "shape": [rows, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2] * rows}
+
+    answer = world.http.post(INFER, content=json.dumps({"inputs": [tensor]}), headers={"content-type": "application/json"})
+
+    assert answer.status_code == 200
+    eventually(lambda: world.since(before).get(("2", "mirrored")) == 1)
+    assert world.since(before)["2", "predictions"] == rows
+
+
+@pytest.mark.parametrize("path", [INFER, "/v2/models/iris/versions/1/infer"])
+def test_a_client_cannot_pass_its_request_off_as_a_copy(world: World, path: str) -> None:
+    world.route({"1": 50, "2": 50})
+    before = world.counted()
+
+    for version in ("1", "2") * 10:
+        world.http.post(path, json=ROW, headers={HEADER_MIRRORED_TO: version})
+
+    since = world.since(before)
+    assert sum(since.get((version, "served"), 0) for version in ("1", "2")) == 20
+    assert not {kind for _, kind in since} & {"mirrored", "errors"}
+
+
+def test_copies_for_a_version_without_a_server_are_refused_and_the_route_stays(world: World) -> None:
+    world.route({"1": 100, "2": 0})
+
+    with pytest.raises(Unreachable, match="no server of iris version 3 runs"):
+        world.traffic.route({"1": 100, "3": 0}, Copies(version="3", percent=100))
+
+    assert (world.traffic.in_force(), world.traffic.copies()) == ({"1": 100, "2": 0}, None)
