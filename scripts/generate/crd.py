@@ -61,6 +61,13 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             "traffic.gatewayRef is missing; driver gateway needs it: the Gateway that carries the HTTPRoute",
         ),
         (
+            (
+                "self.analysis.metrics.all(m, m.test != 'sequential-pairs') || "
+                "self.strategy.canary.steps.exists(s, has(s.setMirror) && s.setMirror.percentage > 0)"
+            ),
+            "analysis.metrics: test sequential-pairs needs a setMirror step: pairs come from copies alone",
+        ),
+        (
             "self.traffic.driver != 'kserve' || self.strategy.canary.steps.all(s, !has(s.setMirror))",
             "strategy.canary.steps: traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight",
         ),
@@ -113,9 +120,12 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             _ordered("sequential-ratio", "0.0 < tolerate && tolerate < refuse"),
             "margin: expected ratios with 0 < tolerate < refuse",
         ),
-        (
-            _ordered("sequential-proportion", "1.0 > tolerate && tolerate > refuse && refuse > -1.0"),
-            "margin: expected differences with 1 > tolerate > refuse > -1",
+        *(
+            (
+                _ordered(test, "1.0 > tolerate && tolerate > refuse && refuse > -1.0"),
+                "margin: expected differences with 1 > tolerate > refuse > -1",
+            )
+            for test in ("sequential-proportion", "sequential-pairs")
         ),
         (
             "!has(self.scores) || "

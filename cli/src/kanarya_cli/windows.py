@@ -15,6 +15,7 @@ from kanarya_contracts.problems import Problem, agreed, from_validation, problem
 from kanarya_contracts.quantities import format_decimal
 from kanarya_contracts.rollout import Evidence, ModelRollout
 from kanarya_contracts.rollout.base import Percent, Strict
+from kanarya_rollout.gates import Pairs
 from kanarya_rollout.replay import Answer, Counts, Replay
 
 _MILLION = 1_000_000
@@ -73,6 +74,23 @@ class Side(Strict):
         )
 
 
+class PairsLine(Strict):
+    """Labels of copies that came back in a window, by which version was right."""
+
+    both: Count = 0
+    """Both were."""
+    lost: Count = 0
+    """The champion alone was."""
+    won: Count = 0
+    """The challenger alone was."""
+    neither: Count = 0
+    """Neither was."""
+
+    def counts(self) -> Pairs:
+        """As a replay takes them."""
+        return Pairs(both=self.both, lost=self.lost, won=self.won, neither=self.neither)
+
+
 class WindowLine(Strict):
     """A window as a person or a program writes it."""
 
@@ -84,6 +102,8 @@ class WindowLine(Strict):
     """The challenger."""
     stable: Side
     """The champion."""
+    pairs: PairsLine | None = None
+    """Labels of copies, for `sequential-pairs`."""
     rollout: str = ""
     """Keeps several rollouts of one spec apart in one stream."""
 
@@ -112,6 +132,7 @@ class Conversation:
             weight=window.weight,
             candidate=window.candidate.counts(),
             stable=window.stable.counts(),
+            pairs=window.pairs.counts() if window.pairs is not None else None,
         )
         self._replays[window.rollout] = (replay, number + 1)
         name = f'"rollout": {_encoded(window.rollout)}, ' if window.rollout else ""

@@ -35,6 +35,16 @@ FEEDBACK = "kanarya_model_feedback_total"
 OUTCOME = "outcome"
 """Label: `right` or `wrong`."""
 
+PAIRS = "kanarya_model_pairs_total"
+"""Counter {model, version, champion, challenger}: rows of copies whose label came back, by whether the champion's answer was
+right and whether this version's was."""
+
+CHAMPION = "champion"
+"""Label: `right` or `wrong`, of the answer that somebody got."""
+
+CHALLENGER = "challenger"
+"""Label: `right` or `wrong`, of the answer to the copy."""
+
 SCORES = "kanarya_model_scores_total"
 """Counter {model, version}: scores that came back for its answers: revenue, a rating, a Brier score; 0 or more."""
 

@@ -86,6 +86,7 @@ def gate(name: str = "error-rate", test: str = "sequential-ratio", **changes: ob
     needed: dict[str, Mapping[str, object]] = {
         "sequential-ratio": {"margin": {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.01"}},
         "sequential-proportion": {"margin": {"tolerate": "0.00", "refuse": "-0.10"}},
+        "sequential-pairs": {"margin": {"tolerate": "0.00", "refuse": "-0.05"}},
         "sequential-mean": {"margin": {"tolerate": "0.00", "refuse": "-0.05"}, "scores": {"high": "1"}},
         "distribution": {"margin": {"tolerate": "0.02", "refuse": "0.10"}},
         "sample-ratio": {},

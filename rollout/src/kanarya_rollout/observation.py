@@ -69,11 +69,26 @@ class Copies:
 
 
 Kind = Literal[
-    "requests", "mirrored", "errors", "faster", "right", "wrong", "scores", "score-sum", "score-squares", "predictions"
+    "requests",
+    "mirrored",
+    "errors",
+    "faster",
+    "right",
+    "wrong",
+    "pairs",
+    "scores",
+    "score-sum",
+    "score-squares",
+    "predictions",
 ]
+PairOutcome = Literal["both", "lost", "won", "neither"]
+"""Of a pair: who was right; `lost`: the champion alone, `won`: the candidate alone."""
+OUTCOMES: tuple[PairOutcome, ...] = ("both", "lost", "won", "neither")
+
 """What a series counts: inference requests answered with anything but 4xx; those of them that were copies; those with 5xx;
-successes at or under a duration bound (`bound`); labels that proved a prediction right; wrong; scores, their sum and the sum of
-their squares, both in whole millionths; rows answered with a class (`of`). All but labels and scores count copies too."""
+successes at or under a duration bound (`bound`); labels that proved a prediction right; wrong; labels of copies, by PairOutcome
+(`of`); scores, their sum and the sum of their squares, both in whole millionths; rows answered with a class (`of`). All but
+labels and scores count copies too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +103,7 @@ class Series:
     bound: float | None = None
     """For `faster`: the histogram's upper bound in seconds; None is +Inf (every success)."""
     of: str | None = None
-    """For `predictions`: the class."""
+    """For `predictions`: the class. For `pairs`: the PairOutcome."""
     started: datetime | None = None
     """When the process started, where the adapter knows. A process first seen in mid-rollout counts from 0 if it started
     after the rollout did; the champion's, if that is unknown, counts from where it is first seen."""

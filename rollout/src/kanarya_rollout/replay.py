@@ -15,7 +15,8 @@ from typing import Literal
 from kanarya_contracts.names import ConditionType, Reason, Verb
 from kanarya_contracts.rollout import Evidence, ModelRollout, ModelRolloutStatus, Request, Signal
 from kanarya_rollout.decide import copies, decide, shares
-from kanarya_rollout.observation import Backend, Kind, Observation, RegisteredVersion, RegistryView, Series
+from kanarya_rollout.gates import Pairs
+from kanarya_rollout.observation import OUTCOMES, Backend, Kind, Observation, RegisteredVersion, RegistryView, Series
 
 STABLE, CANDIDATE = "1", "2"
 """The versions of the two sides."""
@@ -104,14 +105,15 @@ class Replay:
         """Percent that the candidate is to have in the next window."""
         return self._ended.weight if self._ended else self.status.canary_weight
 
-    def step(self, *, seconds: float, weight: int, candidate: Counts, stable: Counts) -> Answer:
-        """One window more. `weight`: percent that went to the candidate in it. A rollout that has ended stays as it is."""
+    def step(self, *, seconds: float, weight: int, candidate: Counts, stable: Counts, pairs: Pairs | None = None) -> Answer:
+        """One window more. `weight`: percent that went to the candidate in it. `pairs`: labels of copies that came back. A
+        rollout that has ended stays as it is."""
         if self._ended is not None:
             return self._ended
         if self._candidate.meets(candidate, stable) | self._stable.meets(candidate, stable):
             self._pass(shares(self.status))  # a server has its classes from its start, at 0
         self._now += timedelta(seconds=seconds)
-        self._candidate.add(candidate, self._bounds)
+        self._candidate.add(candidate, self._bounds, pairs)
         self._stable.add(stable, self._bounds)
         if not self._asks_weight:
             weight = self.status.canary_weight
@@ -176,7 +178,7 @@ def _message(status: ModelRolloutStatus, verdict: Outcome) -> str:
 
 
 _Key = tuple[Kind, float | None, str | None]
-"""Kind, bound, class."""
+"""Kind, bound, class or outcome."""
 
 _ALWAYS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
 _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
@@ -190,6 +192,8 @@ class _Side:
         self._scored = "scores" in signals
         kinds = _ALWAYS + (_SCORES if self._scored else ())
         self._counts: dict[_Key, int] = {(kind, None, None): 0 for kind in kinds}
+        if "pairs" in signals:
+            self._counts |= {("pairs", None, outcome): 0 for outcome in OUTCOMES}
 
     def meets(self, *windows: Counts) -> bool:
         """Whether there are classes in these that were not known; they are, from now on."""
@@ -198,7 +202,7 @@ class _Side:
         self._counts.update({("predictions", None, name): 0 for name in new})
         return bool(new)
 
-    def add(self, counts: Counts, bounds: set[float]) -> None:
+    def add(self, counts: Counts, bounds: set[float], pairs: Pairs | None = None) -> None:
         """A window's counts."""
         answered = counts.requests - counts.errors
         added: dict[_Key, int] = {
@@ -214,6 +218,8 @@ class _Side:
             added["scores", None, None] = counts.scores
             added["score-sum", None, None] = counts.score_sum
             added["score-squares", None, None] = counts.score_squares
+        if pairs is not None:
+            added |= {("pairs", None, outcome): getattr(pairs, outcome) for outcome in OUTCOMES}
         for name, count in counts.predictions.items():
             added["predictions", None, name] = count
         for key, count in added.items():

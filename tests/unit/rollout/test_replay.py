@@ -2,6 +2,7 @@
 
 import pytest
 
+from kanarya_rollout.gates import Pairs
 from kanarya_rollout.replay import Counts, Replay
 from kanarya_rollout.testing import ACCURACY, ERRORS, a_rollout
 
@@ -118,3 +119,16 @@ def test_in_a_mirror_step_the_candidates_counts_are_copies_and_it_says_how_many_
     second = replay.step(seconds=60, weight=0, candidate=counts(40), stable=counts(40))
     assert (second.weight, second.mirror, second.evidence[0].candidate.n) == (50, 0, 80)
     assert run(replay, 3).verdict == "Successful"
+
+
+def test_pairs_are_what_a_gate_on_them_is_told():
+    paired = {"name": "paired", "test": "sequential-pairs", "margin": {"tolerate": "0", "refuse": "-0.05"}}
+    steps = [{"setMirror": {"percentage": 100}}, {"analysis": {"until": ["paired"]}}, {"setWeight": 50}]
+    good, bad = (Replay(a_rollout(metrics=[ERRORS, paired], steps=steps)) for _ in range(2))
+    same, worse = Pairs(both=90, lost=1, won=1, neither=8), Pairs(both=80, lost=11, won=1, neither=8)
+    for replay, pairs in ((good, same), (bad, worse)):
+        for _ in range(4):
+            answer = replay.step(seconds=60, weight=0, candidate=counts(100), stable=counts(100), pairs=pairs)
+    assert (good.weight, answer.verdict) == (50, "Failed")
+    assert answer.evidence[1].candidate.n == 200
+    assert "the stable version alone on 22" in answer.message

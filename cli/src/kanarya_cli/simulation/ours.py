@@ -119,7 +119,7 @@ class Ours(Rule):
         self.end(which[failing.any(axis=0)], ROLLED_BACK)
 
 
-NOT_SIMULATED = frozenset({"sequential-mean", "distribution", "sample-ratio"})
+NOT_SIMULATED = frozenset({"sequential-pairs", "sequential-mean", "distribution", "sample-ratio"})
 """Tests whose observations this traffic does not have. Gates with them are taken as satisfied, but keep their part of alpha."""
 
 

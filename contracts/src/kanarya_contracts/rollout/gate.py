@@ -13,15 +13,25 @@ from kanarya_contracts.problems import Problem, agreed, problem
 from kanarya_contracts.quantities import Duration, Quantity, format_duration
 from kanarya_contracts.rollout.base import Strict
 
-Signal = Literal["errors", "slow", "labels", "scores", "predictions", "requests"]
-"""What is counted: answers with 5xx; answers slower than `slowerThan`; predictions that labels proved wrong; scores that came
-back, with their sum and sum of squares; rows answered, by class; requests, against the share that was asked for."""
+Signal = Literal["errors", "slow", "labels", "pairs", "scores", "predictions", "requests"]
+"""What is counted: answers with 5xx; answers slower than `slowerThan`; predictions that labels proved wrong; labels of mirrored
+requests, by which of the two versions was right; scores that came back, with their sum and sum of squares; rows answered, by
+class; requests, against the share that was asked for."""
 
-Test = Literal["sequential-ratio", "sequential-proportion", "sequential-mean", "distribution", "sample-ratio", "threshold"]
+Test = Literal[
+    "sequential-ratio",
+    "sequential-proportion",
+    "sequential-pairs",
+    "sequential-mean",
+    "distribution",
+    "sample-ratio",
+    "threshold",
+]
 
 SIGNALS: Mapping[str, tuple[Signal, ...]] = {
     "sequential-ratio": ("errors", "slow"),
     "sequential-proportion": ("labels",),
+    "sequential-pairs": ("pairs",),
     "sequential-mean": ("scores",),
     "distribution": ("predictions",),
     "sample-ratio": ("requests",),
@@ -29,9 +39,9 @@ SIGNALS: Mapping[str, tuple[Signal, ...]] = {
 }
 """Test → what it can judge; where that is one thing, it need not be said."""
 
-BY_COPIES: frozenset[Signal] = frozenset({"errors", "slow", "predictions"})
-"""Signals that copies of requests tell as well. Labels and scores come back for answers that somebody got, and a copy is no
-part of a split."""
+BY_COPIES: frozenset[Signal] = frozenset({"errors", "slow", "predictions", "pairs"})
+"""Signals that copies of requests tell as well; pairs, they alone. Labels and scores come back for answers that somebody got,
+and a copy is no part of a split."""
 
 NAMED: Mapping[str, Signal] = {"error-rate": "errors", "latency": "slow", "accuracy": "labels"}
 """Start of a gate's name → what it counts, where the test leaves a choice."""
@@ -40,8 +50,9 @@ _WITHOUT_MARGIN = frozenset({"sample-ratio", "threshold"})
 
 
 class Margin(Strict):
-    """The two hypotheses. For `sequential-ratio`, ratios of rates; for `sequential-proportion`, differences of accuracy; for
-    `sequential-mean`, differences of the mean, above 0 being better; for `distribution`, shares by which a class moved."""
+    """The two hypotheses. For `sequential-ratio`, ratios of rates; for `sequential-proportion` and `sequential-pairs`,
+    differences of accuracy; for `sequential-mean`, differences of the mean, above 0 being better; for `distribution`, shares by
+    which a class moved."""
 
     tolerate: Quantity
     """Evidence that the candidate is worse than this refuses it."""
@@ -70,6 +81,7 @@ class GateSpec(Strict):
     """What steps, evidence and people call it."""
     test: Test
     """`sequential-ratio`: candidate's rate over the champion's. `sequential-proportion`: difference of accuracy.
+    `sequential-pairs`: the same on requests that both versions answered, which takes far fewer labels and needs a mirror.
     `sequential-mean`: difference of a mean score. `distribution`: how far any class's share of the predictions moved. These
     can be looked at after every request. `sample-ratio`: whether the split that was asked for is the one that happens; it
     never refuses the candidate, it keeps it from being promoted. `threshold`: an absolute guard on the candidate alone."""
@@ -171,7 +183,7 @@ class GateSpec(Strict):
             wrong.append(problem(f"{got}; expected ratios with 0 < tolerate < refuse", "margin"))
         if self.test == "distribution" and not 0 <= low < high < 1:
             wrong.append(problem(f"{got}; expected shares with 0 <= tolerate < refuse < 1", "margin"))
-        if self.test in {"sequential-proportion", "sequential-mean"} and not reach > low > high > -reach:
+        if self.test in {"sequential-proportion", "sequential-pairs", "sequential-mean"} and not reach > low > high > -reach:
             wrong.append(problem(f"{got}; expected differences with {reach} > tolerate > refuse > -{reach}", "margin"))
         if negligible is not None and self.test != "sequential-ratio":
             wrong.append(problem("is for test sequential-ratio alone", "margin", "negligible"))

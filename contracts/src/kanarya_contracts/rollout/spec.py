@@ -201,7 +201,7 @@ class ModelRolloutSpec(Strict):
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:
-        return agreed(self, [*self._gates_named(), *self._mirrors_made()])
+        return agreed(self, [*self._gates_named(), *self._mirrors_made(), *self._pairs_made()])
 
     def _gates_named(self) -> list[Problem]:
         """Steps wait for gates that there are."""
@@ -211,6 +211,21 @@ class ModelRolloutSpec(Strict):
             for index, step in enumerate(self.strategy.canary.steps)
             for place, name in enumerate(step.analysis.until if step.analysis else ())
             if name not in known
+        ]
+
+    def _pairs_made(self) -> list[Problem]:
+        """Pairs come from copies alone."""
+        mirrored = any(step.set_mirror is not None and step.exposes for step in self.strategy.canary.steps)
+        return [
+            problem(
+                f"got {gate.test}, which needs a setMirror step: pairs come from copies alone",
+                "analysis",
+                "metrics",
+                index,
+                "test",
+            )
+            for index, gate in enumerate(self.analysis.metrics)
+            if gate.counts() == "pairs" and not mirrored
         ]
 
     def _mirrors_made(self) -> list[Problem]:

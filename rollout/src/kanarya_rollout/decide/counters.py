@@ -19,20 +19,21 @@ from datetime import datetime, timedelta
 
 from kanarya_contracts.metrics import DURATION_BUCKETS
 from kanarya_contracts.rollout import Signal
-from kanarya_rollout.gates import Classes, Observed, Scores, Split, Sums, Window
-from kanarya_rollout.observation import Kind, Series
+from kanarya_rollout.gates import Classes, Observed, Pairs, Scores, Split, Sums, Window
+from kanarya_rollout.observation import OUTCOMES, Kind, Series
 
 _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
 
 _ASKED_FOR: Mapping[Kind, Signal] = {
     "predictions": "predictions",
     "mirrored": "requests",
+    "pairs": "pairs",
     **dict.fromkeys(_SCORES, "scores"),
 }
 """Kinds that are followed only for a gate on that signal."""
 
 _Counted = tuple[Kind, float | str | None]
-"""What a series counts: its kind, and the bound of a duration or the class of a prediction."""
+"""What a series counts: its kind, and the bound of a duration, the class of a prediction or the outcome of a pair."""
 
 _New = Mapping[_Counted, int]
 """What one process has counted since the last reading."""
@@ -106,6 +107,8 @@ class Reading:
             return Scores(candidate=_sums(candidate), stable=_sums(stable))
         if signal == "predictions":
             return Classes(candidate=_classes(candidate), stable=_classes(stable))
+        if signal == "pairs":
+            return Pairs(**{outcome: _total(candidate, "pairs", outcome) for outcome in OUTCOMES})
         if signal == "requests":
             return Split(candidate_n=_split(candidate), stable_n=_split(stable), weight=weight)
         candidate_n, candidate_bad = self._good_or_bad(candidate, signal, bound)
@@ -145,8 +148,8 @@ class Reading:
         return one.started is not None and self._began is not None and one.started >= self._began
 
 
-def _total(processes: Iterable[_New], kind: Kind) -> int:
-    return sum(counts.get((kind, None), 0) for counts in processes)
+def _total(processes: Iterable[_New], kind: Kind, what: str | None = None) -> int:
+    return sum(counts.get((kind, what), 0) for counts in processes)
 
 
 def _split(processes: Collection[_New]) -> int:

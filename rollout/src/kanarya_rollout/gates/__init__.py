@@ -2,6 +2,7 @@
 
     sequential_ratio       errors and slow requests: ratio of rates
     sequential_proportion  labels: difference of accuracies
+    sequential_pairs       labels of mirrored requests: the same difference, on the same requests
     sequential_mean        scores: difference of means
     distribution           predictions: how far any class's share moved
     sample_ratio           the split itself; blocks a promotion, refuses nobody
@@ -22,16 +23,18 @@ from kanarya_rollout.gates.distribution import Distribution
 from kanarya_rollout.gates.gate import Gate, Saved
 from kanarya_rollout.gates.sample_ratio import SampleRatio
 from kanarya_rollout.gates.sequential_mean import SequentialMean
+from kanarya_rollout.gates.sequential_pairs import SequentialPairs
 from kanarya_rollout.gates.sequential_proportion import SequentialProportion
 from kanarya_rollout.gates.sequential_ratio import SequentialRatio
 from kanarya_rollout.gates.threshold import Threshold
-from kanarya_rollout.gates.window import Classes, Observed, Scores, Split, Sums, Window
+from kanarya_rollout.gates.window import Classes, Observed, Pairs, Scores, Split, Sums, Window
 
-__all__ = ["Classes", "Gate", "Observed", "Saved", "Scores", "Split", "Sums", "Window", "open_gate", "refusing"]
+__all__ = ["Classes", "Gate", "Observed", "Pairs", "Saved", "Scores", "Split", "Sums", "Window", "open_gate", "refusing"]
 
 _TESTS: Mapping[str, Callable[[GateSpec, float, Mapping[str, list[str]] | None], Gate]] = {
     "sequential-ratio": SequentialRatio.opened,
     "sequential-proportion": SequentialProportion.opened,
+    "sequential-pairs": SequentialPairs.opened,
     "sequential-mean": SequentialMean.opened,
     "distribution": Distribution.opened,
     "sample-ratio": SampleRatio.opened,

@@ -3,6 +3,7 @@
 A kind for each form that evidence has. All are values, are false when empty, and show each side as the status does.
 
     Window    errors, slow, labels     n of them, some bad
+    Pairs     pairs                    n, by which version was right
     Scores    scores                   n, sum, sum of squares
     Classes   predictions              a count for each class
     Split     requests                 n, and the share that was asked for
@@ -58,6 +59,55 @@ class Window:
 
 NOTHING = Window()
 """No observation of either version."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairs:
+    """Labels of requests that both versions answered, the candidate on a copy."""
+
+    both: int = 0
+    """Both were right."""
+    lost: int = 0
+    """The stable version alone was."""
+    won: int = 0
+    """The candidate alone was."""
+    neither: int = 0
+
+    def __add__(self, other: "Pairs") -> "Pairs":
+        return Pairs(
+            both=self.both + other.both,
+            lost=self.lost + other.lost,
+            won=self.won + other.won,
+            neither=self.neither + other.neither,
+        )
+
+    def __bool__(self) -> bool:
+        return self.candidate_n > 0
+
+    @property
+    def candidate_n(self) -> int:
+        """Labels."""
+        return self.both + self.lost + self.won + self.neither
+
+    @property
+    def candidate(self) -> Tally:
+        """The candidate's side, as the status shows it."""
+        return Tally(n=self.candidate_n, bad=self.lost + self.neither)
+
+    @property
+    def stable(self) -> Tally:
+        """The stable version's side, as the status shows it."""
+        return Tally(n=self.candidate_n, bad=self.won + self.neither)
+
+    def saved(self) -> list[str]:
+        """For `Saved`."""
+        return [str(count) for count in (self.both, self.lost, self.won, self.neither)]
+
+    @classmethod
+    def restored(cls, counts: list[str]) -> Self:
+        """From `saved`."""
+        both, lost, won, neither = map(int, counts)
+        return cls(both=both, lost=lost, won=won, neither=neither)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -144,5 +194,5 @@ class Split:
         return bool(self.candidate_n or self.stable_n)
 
 
-Observed = Window | Scores | Classes | Split
+Observed = Window | Pairs | Scores | Classes | Split
 """What a reading brings to a gate."""

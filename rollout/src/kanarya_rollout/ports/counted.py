@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterator, Mapping
 
 from kanarya_contracts import metrics as names
-from kanarya_rollout.observation import Kind
+from kanarya_rollout.observation import Kind, PairOutcome
 
 Key = tuple[str, Kind, float | None, str | None]
-"""Version, kind, bound, class: what tells the series of one process apart."""
+"""Version, kind, bound, class or outcome: what tells the series of one process apart."""
 
 ALWAYS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
 """Kinds that a server has from its start, at 0: a process without any counter is unknown."""
@@ -18,6 +18,7 @@ METRICS = (
     f"{names.DURATION}_bucket",
     f"{names.MIRRORED_DURATION}_bucket",
     names.FEEDBACK,
+    names.PAIRS,
     names.PREDICTIONS,
     names.MIRRORED_PREDICTIONS,
     names.SCORES,
@@ -25,6 +26,14 @@ METRICS = (
     names.SCORE_SQUARES,
 )
 """Names of the samples that count towards something."""
+
+_OUTCOMES: Mapping[tuple[str, str], PairOutcome] = {
+    ("right", "right"): "both",
+    ("right", "wrong"): "lost",
+    ("wrong", "right"): "won",
+    ("wrong", "wrong"): "neither",
+}
+"""Champion's and challenger's answer → who was right."""
 
 _SCORES: Mapping[str, tuple[Kind, int]] = {
     names.SCORES: ("scores", 1),
@@ -52,6 +61,10 @@ def counted(name: str, labels: Mapping[str, str], value: float) -> Iterator[tupl
         yield (version, "faster", None if math.isinf(bound) else bound, None), int(value)
     elif name == names.FEEDBACK:
         yield (version, "right" if labels.get(names.OUTCOME) == "right" else "wrong", None, None), int(value)
+    elif name == names.PAIRS:
+        outcome = _OUTCOMES.get((labels.get(names.CHAMPION, ""), labels.get(names.CHALLENGER, "")))
+        if outcome is not None:
+            yield (version, "pairs", None, outcome), int(value)
     elif name in {names.PREDICTIONS, names.MIRRORED_PREDICTIONS}:
         yield (version, "predictions", None, labels.get(names.CLASS, "")), int(value)
     elif name in _SCORES:
