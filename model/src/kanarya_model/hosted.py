@@ -27,7 +27,13 @@ def chosen(directory: str | Path, options: Mapping[str, object]) -> Settings:
 def served(settings: Settings) -> Served:
     """The model, loaded, with threads for what takes long. Raises KanaryaError with every reason against it."""
     workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
-    return Served(load(settings), workers=workers, inline_rows=settings.inline_rows, most_series=settings.most_series)
+    return Served(
+        load(settings),
+        workers=workers,
+        inline_rows=settings.inline_rows,
+        most_series=settings.most_series,
+        most_remembered=settings.most_remembered,
+    )
 
 
 def application(settings: Settings) -> Rest:

@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from kanarya_contracts import metrics as names
 from kanarya_model.core.evidence import Evidence
 from kanarya_model.core.feedback import Feedback
+from kanarya_model.core.pairs import Pairs
 from kanarya_model.core.refusal import Reason, Refusal, listed
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
@@ -122,9 +123,10 @@ class Counts:
 class Exposition:
     """The text that Prometheus scrapes. `copies` are counted under names of their own: nobody got those answers."""
 
-    def __init__(self, counts: Sequence[Counts], copies: Sequence[Counts]) -> None:
+    def __init__(self, counts: Sequence[Counts], copies: Sequence[Counts], pairs: Sequence[Pairs]) -> None:
         self._counts = counts
         self._copies = copies
+        self._pairs = pairs
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -138,7 +140,7 @@ class Exposition:
         yield from _request_families(self._counts)
         yield from _model_families(self._counts)
         yield from _feature_families(self._counts)
-        yield from _mirrored_families(self._copies)
+        yield from _mirrored_families(self._copies, self._pairs)
 
 
 def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
@@ -172,7 +174,7 @@ def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
     return predictions, feedback, info
 
 
-def _mirrored_families(all_copies: Sequence[Counts]) -> Iterable[Metric]:
+def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs]) -> Iterable[Metric]:
     requests = CounterMetricFamily(
         names.MIRRORED_REQUESTS, "Copies of inference requests answered, by HTTP status.", labels=(*_OWN, names.CODE)
     )
@@ -180,13 +182,18 @@ def _mirrored_families(all_copies: Sequence[Counts]) -> Iterable[Metric]:
     predictions = CounterMetricFamily(
         names.MIRRORED_PREDICTIONS, "Rows of copies answered, by class.", labels=(*_OWN, names.CLASS)
     )
-    for copies in all_copies:
+    paired = CounterMetricFamily(
+        names.PAIRS, "Labels of copies, by which version was right.", labels=(*_OWN, names.CHAMPION, names.CHALLENGER)
+    )
+    for copies, pairs in zip(all_copies, all_pairs, strict=True):
+        for right, count in pairs.counts.items():
+            paired.add_metric((*copies.own, *("right" if one else "wrong" for one in right)), count)
         for code, count in sorted(copies.codes.items()):
             requests.add_metric((*copies.own, str(code)), count)
         duration.add_metric(copies.own, copies.durations.cumulative(), copies.durations.seconds)
         for name, count in copies.predictions.items():
             predictions.add_metric((*copies.own, name), count)
-    return requests, duration, predictions
+    return requests, duration, predictions, paired
 
 
 def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:

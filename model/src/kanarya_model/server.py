@@ -75,7 +75,13 @@ def serve(settings: Settings, ready: Callable[[Model, int, int | None], None]) -
     workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
     with listener, contextlib.closing(workers):
         model = load(settings)
-        served = Served(model, workers=workers, inline_rows=settings.inline_rows, most_series=settings.most_series)
+        served = Served(
+            model,
+            workers=workers,
+            inline_rows=settings.inline_rows,
+            most_series=settings.most_series,
+            most_remembered=settings.most_remembered,
+        )
         limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
         application = Rest([served], limits=limits)
         grpc = None if settings.grpc_port is None else _grpc([served], settings)

@@ -64,6 +64,9 @@ class Settings:
         256, "more rows than this are predicted on a thread of their own; a scikit-learn model's always", kind=int
     )
     most_series: int = _setting(2000, "most series that count features; 0 counts none", kind=int)
+    most_remembered: int = _setting(
+        20_000, "most rows predicted on copies whose labels are waited for, to compare with the champion", kind=int
+    )
     predict_threads: int = _setting(1, "threads for such predictions", kind=int, low=1, high=1024)
     most_queued: int = _setting(256, "most predictions that wait for those threads; one more is 503", kind=int, low=1)
     onnx_threads: int = _setting(1, "threads of ONNX Runtime within one prediction", kind=int, low=1, high=1024)

@@ -271,3 +271,14 @@ def test_any_bytes_are_answered_by_the_protocol(stub, content):
     asked = stub.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer").future(content, timeout=20)
 
     assert asked.code() in (CODE.OK, BAD, LARGE, CODE.NOT_FOUND)
+
+
+def test_a_copy_is_known_by_its_metadata_and_counted_where_no_answer_is(running, stub):
+    def counted():
+        return [running.metric(f'kanarya_model_{name}{{code="200",model="iris",version="7"}}') for name in
+                ("requests_total", "mirrored_requests_total")]  # fmt: skip
+
+    before = counted()
+    for version in ("7", "8"):
+        stub.infer(good(), metadata=(("x-kanarya-mirrored-to", version),))
+    assert counted() == [before[0] + 1, before[1] + 1]

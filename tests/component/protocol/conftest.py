@@ -137,4 +137,6 @@ def _runner() -> Iterator[tuple[asyncio.Runner, Workers]]:
 def client(model: Callable[[str], Model], _runner: tuple[asyncio.Runner, Workers]) -> Callable[..., Client]:
     """Kind → a client of that model's application, with counters of its own."""
     runner, workers = _runner
-    return lambda kind="numeric": Client(Served(model(kind), workers=workers, inline_rows=100, most_series=2000), runner)
+    return lambda kind="numeric": Client(
+        Served(model(kind), workers=workers, inline_rows=100, most_series=2000, most_remembered=100), runner
+    )

@@ -13,7 +13,7 @@ else:
     from backports import zstd
 
 GOOD = json.dumps({"inputs": [{"name": "X", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}).encode()
-GZIP, ZSTD = gzip.compress(GOOD), zstd.compress(GOOD)
+GZIP, ZSTD = gzip.compress(GOOD, mtime=0), zstd.compress(GOOD)
 LIMIT = 100_000
 """The client's application reads no larger body (conftest)."""
 

@@ -1,10 +1,12 @@
 """Labels that came back: which predictions were right. Called by edges; keeps nothing, `metrics` counts.
 
     {"model_version": "2", "predictions": ["setosa", "virginica"], "labels": ["setosa", "versicolor"]}
+    {"model_version": "2", "predictions": ["setosa"], "labels": ["setosa"], "ids": ["4f1c"]}
 
 The client says which version predicted what and what was true; so any replica, of any version, can count it. A prediction of
 the version that is served here must be one of its classes. A label need not be: a class this version has never heard of is a
-true label that it got wrong. Predictions and labels are strings or integers and are compared as text ("1" is 1).
+true label that it got wrong. Predictions and labels are strings or integers and are compared as text ("1" is 1). With `ids`,
+one a row, it says which requests they were: that is for `pairs`.
 """
 
 import re
@@ -18,6 +20,10 @@ VERSION_PATTERN = re.compile(r"[0-9a-zA-Z._-]{1,64}")
 
 _LONGEST = 256
 _MEMBERS = ("model_version", "predictions", "labels")
+_IDS = "ids"
+
+Labelled = tuple[str, str, str]
+"""Request's id, prediction that somebody got, label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +50,24 @@ def read_feedback(document: object, *, version: str, classes: tuple[str, ...], m
         raise Refusal(Reason.SHAPE, message)
     if named == version:
         _check_classes(predictions, classes)
+    _check_ids(members.get(_IDS), len(labels))
     right = sum(prediction == label for prediction, label in zip(predictions, labels, strict=True))
     return Feedback(version=named, right=right, wrong=len(labels) - right)
+
+
+def labelled(document: Mapping[str, object]) -> list[Labelled]:
+    """The rows of a report that `read_feedback` has read, with their requests' ids; none of a report without ids."""
+    columns = [document.get(name) for name in (_IDS, "predictions", "labels")]
+    lists = [column for column in columns if isinstance(column, list)]
+    return list(zip(*(map(str, column) for column in lists), strict=True)) if len(lists) == len(columns) else []
 
 
 def _members(document: object) -> Mapping[str, object]:
     if not isinstance(document, dict):
         raise Refusal(Reason.BODY, f"got {shown(document)}, expected an object with {', '.join(_MEMBERS)}")
     for name in document:
-        if name not in _MEMBERS:
-            raise Refusal(Reason.FIELD, f"got the member {quoted(name)}, expected {', '.join(_MEMBERS)}")
+        if name not in (*_MEMBERS, _IDS):
+            raise Refusal(Reason.FIELD, f"got the member {quoted(name)}, expected {', '.join(_MEMBERS)} and perhaps {_IDS}")
     for name in _MEMBERS:
         if name not in document:
             raise Refusal(Reason.FIELD, f"{name}: is missing and required")
@@ -70,6 +84,16 @@ def _texts(value: object, name: str, most: int) -> list[str]:
             message = f"{name}[{index}]: got {shown(item)}, expected a string or an integer of at most {_LONGEST} characters"
             raise Refusal(Reason.VALUE, message)
     return [str(item) for item in value]
+
+
+def _check_ids(ids: object, rows: int) -> None:
+    if ids is None:
+        return
+    if not isinstance(ids, list) or len(ids) != rows:
+        raise Refusal(Reason.FIELD, f"ids: got {shown(ids)}, expected a list of one for each of {rows} predictions")
+    for index, one in enumerate(ids):
+        if type(one) is not str:
+            raise Refusal(Reason.VALUE, f"ids[{index}]: got {shown(one)}, expected the request's id, a string")
 
 
 def _check_classes(predictions: list[str], classes: tuple[str, ...]) -> None:

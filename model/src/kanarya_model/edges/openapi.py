@@ -180,7 +180,8 @@ _SCHEMAS: _Json = {
             "model_version": _TEXT,
             "predictions": _list({"type": ["string", "integer"]}, least=1),
             "labels": _list({"type": ["string", "integer"]}, least=1),
-        }
+        },
+        {"ids": {**_list(_TEXT), "type": ["array", "null"]}},
     ),
     "Counted": _object({"counted": {"type": "integer", "minimum": 0}}),
 }

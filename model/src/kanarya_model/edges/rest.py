@@ -20,11 +20,23 @@ from collections.abc import Sequence
 import orjson
 
 from kanarya_model import VERSION
-from kanarya_model.core.feedback import read_feedback
+from kanarya_model.core.feedback import labelled, read_feedback
 from kanarya_model.core.refusal import Refusal, quoted
 from kanarya_model.edges import inference, openapi
 from kanarya_model.edges.documents import read_document, refuse_repeats
-from kanarya_model.edges.http import JSON, ClientLeft, Receive, Reply, Scope, Send, check_json, error, read_body, send_reply
+from kanarya_model.edges.http import (
+    JSON,
+    MIRRORED_TO,
+    ClientLeft,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    check_json,
+    error,
+    read_body,
+    send_reply,
+)
 from kanarya_model.edges.inference import Exchange, Handler, Limits, refused
 from kanarya_model.edges.served import Served, find
 from kanarya_model.edges.v1_rest import V1Exchange
@@ -41,7 +53,9 @@ class Rest:
         self._served = served
         self._limits = limits
         self._draining = False
-        self._exposition = Exposition([one.counts for one in served], [one.copies for one in served])
+        self._exposition = Exposition(
+            [one.counts for one in served], [one.copies for one in served], [one.pairs for one in served]
+        )
         self._routes = self._all_routes()
 
     @property
@@ -144,18 +158,22 @@ class Rest:
     # --- feedback -----------------------------------------------------------------------------------------------------
 
     def _feedback(self, one: Served) -> Handler:
-        model, counts = one.model, one.counts
+        model = one.model
 
         async def feedback(scope: Scope, receive: Receive, send: Send) -> None:
+            headers = dict(scope["headers"])
+            counts = one.counting(headers.get(MIRRORED_TO))
             try:
-                headers = dict(scope["headers"])
                 check_json(headers)
                 body = await read_body(headers, receive, self._limits.body_bytes)
                 document = read_document(body)
                 refuse_repeats(body, document)
                 classes = model.contract.classes
                 report = read_feedback(document, version=model.version, classes=classes, most_rows=self._limits.rows)
-                counts.came_back(report)
+                if counts is one.copies:  # the champion's server counts the labels; here they meet what was predicted on copies
+                    one.pairs.told(labelled(document) if report.version != model.version else [])
+                else:
+                    counts.came_back(report)
             except Refusal as refusal:
                 await self._send(send, refused(refusal, counts, inference=False))
             except ClientLeft:

@@ -14,6 +14,7 @@ from kanarya_contracts.problems import KanaryaError
 from kanarya_model.core.evidence import Evidence, Seen
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
+from kanarya_model.core.pairs import Pairs
 from kanarya_model.core.refusal import listed, quoted
 from kanarya_model.metrics import Counts
 
@@ -54,10 +55,11 @@ class Workers:
 class Served:
     """A model version with what belongs to it here.
 
-    More than `inline_rows` are predicted by `workers`; features are counted in at most `most_series` series.
+    More than `inline_rows` are predicted by `workers`; features are counted in at most `most_series` series; of copies, the
+    predictions on at most `most_remembered` rows wait for their labels.
     """
 
-    def __init__(self, model: Model, *, workers: Workers, inline_rows: int, most_series: int) -> None:
+    def __init__(self, model: Model, *, workers: Workers, inline_rows: int, most_series: int, most_remembered: int = 0) -> None:
         contract = model.contract
         self.model = model
         self._evidence = Evidence(contract, most_series=most_series)
@@ -72,6 +74,7 @@ class Served:
             )
             for _ in range(2)
         )
+        self.pairs = Pairs(most=most_remembered)
         self._version = model.version.encode()
         self._workers = workers
         self._inline_rows = inline_rows if model.quick else 0

@@ -164,6 +164,8 @@ class V2Grpc:
         request = read_request(message, one.model.outputs)
         prediction = self._predict(one, one.model.inputs.rows(request.tensors))
         answer = self._writers[one].write(request, prediction, as_raw=bool(message.raw_input_contents))
+        if counts is one.copies:
+            one.pairs.predicted(request.id, prediction.labels.tolist())
         counts.succeeded(perf_counter() - began, prediction.labels.tolist())
         return answer
 

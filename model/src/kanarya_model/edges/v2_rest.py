@@ -7,7 +7,17 @@ from functools import partial
 
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction
-from kanarya_model.edges.http import BYTES, DOCUMENT_LENGTH, FORM, LONG_BODY, Headers, Reply, check_json, document_length
+from kanarya_model.edges.http import (
+    BYTES,
+    DOCUMENT_LENGTH,
+    FORM,
+    LONG_BODY,
+    MIRRORED_TO,
+    Headers,
+    Reply,
+    check_json,
+    document_length,
+)
 from kanarya_model.edges.served import Served
 from kanarya_model.edges.v2_request import read_request
 from kanarya_model.edges.v2_response import ResponseWriter
@@ -32,14 +42,19 @@ class V2Exchange:
     async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Prediction]:
         """The reply and what it says."""
         length = document_length(headers)
+        copied = self._one.counting(headers.get(MIRRORED_TO)) is self._one.copies
         if len(body) > LONG_BODY:
-            return await self._one.aside(partial(self._whole, body, length))
+            return await self._one.aside(partial(self._whole, body, length, copied=copied))
         request = read_request(body, length, known=self._model.outputs)
         prediction = await self._one.predict(self._model.inputs.rows(request.tensors))
+        if copied:
+            self._one.pairs.predicted(request.id, prediction.labels.tolist())
         return self._writer.write(request, prediction), prediction
 
-    def _whole(self, body: bytes, length: int | None) -> tuple[Rows, tuple[Reply, Prediction]]:
+    def _whole(self, body: bytes, length: int | None, *, copied: bool) -> tuple[Rows, tuple[Reply, Prediction]]:
         request = read_request(body, length, known=self._model.outputs)
         rows = self._model.inputs.rows(request.tensors)
         prediction = self._model.predict(rows)
+        if copied:
+            self._one.pairs.predicted(request.id, prediction.labels.tolist())
         return rows, (self._writer.write(request, prediction), prediction)
