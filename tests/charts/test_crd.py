@@ -80,6 +80,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "traffic.driver kserve does not mirror",
     ),
+    "pairs without copies": (
+        changed(manifest(), GATE, {"name": "paired", "test": "sequential-pairs", "margin": DIFFERENCE}),
+        "test sequential-pairs needs a setMirror step",
+    ),
     "copies of more than there is": (
         changed(manifest(), STEPS, [{"setMirror": {"percentage": 101}}, {"setWeight": 5}]),
         "should be less than or equal to 100",

@@ -200,6 +200,19 @@ def test_a_rollout_that_cannot_be_meant_is_refused_at_the_field(path: str, value
     assert said(changed(rollout_document(), path, value)) == [expected]
 
 
+def test_a_gate_on_pairs_needs_copies() -> None:
+    document = changed(
+        rollout_document(),
+        METRIC,
+        {"name": "paired", "test": "sequential-pairs", "margin": {"tolerate": "0", "refuse": "-0.1"}},
+    )
+    assert said(document) == [
+        f"{METRIC}.test: got sequential-pairs, which needs a setMirror step: pairs come from copies alone"
+    ]
+    mirrored = changed(document, STEPS, [{"setMirror": {"percentage": 100}}, {"setWeight": 5}])
+    assert read(mirrored).spec.analysis.metrics[0].counts() == "pairs"
+
+
 def test_a_driver_that_does_not_mirror_is_asked_for_no_mirror() -> None:
     steps = [{"setMirror": {"percentage": 100}}, {"setWeight": 5}, {"analysis": {"until": ["drift"]}}]
     assert said(changed(changed(rollout_document(), "spec.traffic", {"driver": "kserve"}), STEPS, steps)) == [
