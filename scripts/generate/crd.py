@@ -15,7 +15,7 @@ import yaml
 from kanarya_contracts.metrics import DURATION_BUCKETS
 from kanarya_contracts.names import API_VERSION, GROUP
 from kanarya_contracts.rollout import ModelRollout
-from kanarya_contracts.rollout.gate import NAMED, SIGNALS
+from kanarya_contracts.rollout.gate import BY_COPIES, NAMED, SIGNALS
 
 Schema = dict[str, Any]
 """A JSON Schema, on its way to a structural one."""
@@ -31,7 +31,15 @@ _THRESHOLD = "self.test == 'threshold'"
 _MEAN = "self.test == 'sequential-mean'"
 _ALONE = "self.test in ['threshold', 'sample-ratio']"
 _CHOICE = [test for test, signals in SIGNALS.items() if len(signals) > 1]
+_TELLING = [test for test, signals in SIGNALS.items() if len(signals) == 1 and set(signals) <= BY_COPIES]
 _SLOW = f"(has(self.signal) ? self.signal == 'slow' : self.test in {_CHOICE} && self.name.startsWith('latency'))"
+_BLUE = "has(self.strategy.blueGreen)"
+_COPIED = "(self.strategy.blueGreen.mirror > 0)"
+_BY_COPIES = (
+    f"has(m.signal) ? m.signal in {sorted(BY_COPIES)} : m.test in {_TELLING} || "
+    f"(m.test in {_CHOICE} && !m.name.startsWith('accuracy'))"
+)
+"""As `GateSpec.judged_by_copies`: what is counted is said, or follows from the test or the name."""
 _REACH = "(double(self.scores.high) - double(self.scores.low))"
 
 
@@ -51,7 +59,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "spec": (
         (
             (
-                "self.strategy.canary.steps.all(s, !has(s.analysis) || "
+                "!has(self.strategy.canary) || self.strategy.canary.steps.all(s, !has(s.analysis) || "
                 "s.analysis.until.all(n, self.analysis.metrics.exists(m, m.name == n)))"
             ),
             "strategy.canary.steps: analysis.until names a gate that is not in analysis.metrics",
@@ -63,13 +71,21 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         (
             (
                 "self.analysis.metrics.all(m, m.test != 'sequential-pairs') || "
-                "self.strategy.canary.steps.exists(s, has(s.setMirror) && s.setMirror.percentage > 0)"
+                f"({_BLUE} ? {_COPIED} : "
+                "self.strategy.canary.steps.exists(s, has(s.setMirror) && s.setMirror.percentage > 0))"
             ),
             "analysis.metrics: test sequential-pairs needs a setMirror step: pairs come from copies alone",
         ),
         (
-            "self.traffic.driver != 'kserve' || self.strategy.canary.steps.all(s, !has(s.setMirror))",
-            "strategy.canary.steps: traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight",
+            (
+                f"self.traffic.driver != 'kserve' || ({_BLUE} ? !{_COPIED} : "
+                "self.strategy.canary.steps.all(s, !has(s.setMirror)))"
+            ),
+            "strategy: traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight",
+        ),
+        (
+            (f"!{_BLUE} || self.analysis.metrics.all(m, m.onNoData == 'pass' || ({_COPIED} && ({_BY_COPIES})))"),
+            "analysis.metrics: strategy.blueGreen gives labels, scores and the split nothing to count; expected onNoData pass",
         ),
     ),
     "spec.registry": (
@@ -78,6 +94,9 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     "spec.registry.pollInterval": (_POSITIVE,),
     "spec.deadline": (_POSITIVE,),
     "spec.analysis.interval": (_POSITIVE,),
+    "spec.strategy": (
+        ("[has(self.canary), has(self.blueGreen)].filter(x, x).size() == 1", "expected exactly one of canary, blueGreen"),
+    ),
     "spec.strategy.canary": (
         (f"{_WEIGHTS}.size() > 0", "steps: expected at least one setWeight"),
         (

@@ -80,6 +80,28 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "traffic.driver kserve does not mirror",
     ),
+    "two strategies": (changed(manifest(), "spec.strategy.blueGreen", {}), "expected exactly one of canary, blueGreen"),
+    "no strategy": (changed(manifest(), "spec.strategy", {}), "expected exactly one of canary, blueGreen"),
+    "labels for blue/green": (
+        changed(manifest(), "spec.strategy", {"blueGreen": {}}),
+        "strategy.blueGreen gives labels, scores and the split nothing to count; expected onNoData pass",
+    ),
+    "silence for blue/green": (
+        changed(
+            changed(manifest(), "spec.strategy", {"blueGreen": {"mirror": 0}}),
+            "spec.analysis.metrics",
+            [manifest()["spec"]["analysis"]["metrics"][0]],
+        ),
+        "nothing to count; expected onNoData pass",
+    ),
+    "blue/green that nobody mirrors": (
+        changed(
+            changed(changed(manifest(), "spec.strategy", {"blueGreen": {}}), "spec.traffic", {"driver": "kserve"}),
+            "spec.analysis.metrics",
+            [manifest()["spec"]["analysis"]["metrics"][0]],
+        ),
+        "traffic.driver kserve does not mirror",
+    ),
     "pairs without copies": (
         changed(manifest(), GATE, {"name": "paired", "test": "sequential-pairs", "margin": DIFFERENCE}),
         "test sequential-pairs needs a setMirror step",
@@ -173,8 +195,19 @@ def api(apiserver: Any) -> Iterator[Any]:
             STEPS,
             [{"setMirror": {"percentage": 10}}, {"pause": {}}, {"setMirror": {"percentage": 100}}, {"setWeight": 5}],
         ),
+        changed(
+            changed(manifest(), "spec.strategy", {"blueGreen": {"autoPromotionEnabled": False}}),
+            "spec.analysis.metrics",
+            [
+                *manifest()["spec"]["analysis"]["metrics"][:2],
+                manifest()["spec"]["analysis"]["metrics"][2] | {"onNoData": "pass"},
+                {"name": "accuracy-paired", "test": "sequential-pairs", "margin": DIFFERENCE},
+                {"name": "error-rate-ceiling", "test": "threshold", "failureCondition": "> 0.1"},
+                {"name": "classes", "test": "distribution", "margin": {"tolerate": "0.02", "refuse": "0.1"}},
+            ],
+        ),
     ],
-    ids=["iris", "mirror first"],
+    ids=["iris", "mirror first", "blue/green"],
 )
 def test_a_manifest_as_documented_is_accepted(api: Any, document: dict[str, Any]) -> None:
     said = api.call("POST", OBJECTS + DRY, document)

@@ -64,7 +64,7 @@ def step(one: Step) -> str:
 
 def position(rollout: ModelRollout) -> str:
     """Where in the steps it is: `step 2 of 3: setWeight 25`; empty when nothing is on its way."""
-    index, steps = rollout.status.current_step_index, rollout.spec.strategy.canary.steps
+    index, steps = rollout.status.current_step_index, rollout.spec.strategy.steps
     if index is None or not rollout.status.is_true(ConditionType.PROGRESSING):
         return ""
     return "all steps done" if index >= len(steps) else f"step {index + 1} of {len(steps)}: {step(steps[index])}"

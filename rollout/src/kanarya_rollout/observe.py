@@ -115,7 +115,7 @@ def _pinned(status: ModelRolloutStatus) -> str | None:
 def _moving(rollout: ModelRollout, in_force: object, copied: Copies | None) -> bool:
     """Whether weight or mirror are about to change or on their way to the gateway, or the champion is just back: windows end
     here."""
-    status, steps = rollout.status, rollout.spec.strategy.canary.steps
+    status, steps = rollout.status, rollout.spec.strategy.steps
     if not exposed(status) or not routed(status, in_force, copied):
         return True
     if status.ledger.champion_back_at is not None:

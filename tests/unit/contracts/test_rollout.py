@@ -200,6 +200,34 @@ def test_a_rollout_that_cannot_be_meant_is_refused_at_the_field(path: str, value
     assert said(changed(rollout_document(), path, value)) == [expected]
 
 
+ACCURACY = {"name": "accuracy", "test": "sequential-proportion", "margin": {"tolerate": "0", "refuse": "-0.1"}}
+
+
+def test_a_strategy_is_one_of_two() -> None:
+    both = changed(rollout_document(), "spec.strategy.blueGreen", {})
+    assert said(both) == ["spec.strategy: got canary and blueGreen, expected exactly one of canary, blueGreen"]
+    assert said(changed(rollout_document(), "spec.strategy", {})) == [
+        "spec.strategy: got nothing, expected exactly one of canary, blueGreen"
+    ]
+
+
+def test_a_blue_green_rollout_in_which_a_gate_would_wait_for_ever_is_refused() -> None:
+    document = changed(rollout_document(), "spec.strategy", {"blueGreen": {}})
+    assert read(document).spec.strategy.steps[0].set_mirror is not None
+    words = "and strategy.blueGreen gives the gate nothing to count before the promotion; expected 'pass', "
+    words += "or a strategy with weights"
+    gates = rollout_document()["spec"]["analysis"]["metrics"]
+    labelled = changed(document, "spec.analysis.metrics", [*gates, ACCURACY])
+    assert said(labelled) == [f"spec.analysis.metrics[1].onNoData: got 'hold', {words}"]
+    blind = changed(changed(document, "spec.strategy.blueGreen", {"mirror": 0}), f"{METRIC}.onNoData", "fail")
+    assert said(blind) == [f"{METRIC}.onNoData: got 'fail', {words}"]
+    assert read(changed(labelled, "spec.analysis.metrics[1].onNoData", "pass"))
+    mirrored = changed(document, "spec.traffic", {"driver": "kserve"})
+    assert said(mirrored) == [
+        "spec.strategy.blueGreen.mirror: traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight"
+    ]
+
+
 def test_a_gate_on_pairs_needs_copies() -> None:
     document = changed(
         rollout_document(),

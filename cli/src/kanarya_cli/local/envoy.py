@@ -172,7 +172,7 @@ def _shared_routes(splits: Sequence[Split]) -> list[dict[str, object]]:
 
 
 def _by_version(split: Split) -> list[dict[str, object]]:
-    """Who asks for a version by its number gets that one, while it has a share. By weight, it would meet the other."""
+    """Who asks for a version by its number gets that one, at weight 0 too: to look at it before anybody else does."""
     return [
         {
             "match": {"path_separated_prefix": f"/v2/models/{split.model}/versions/{version}"},
@@ -180,8 +180,7 @@ def _by_version(split: Split) -> list[dict[str, object]]:
             "request_headers_to_remove": [HEADER_MIRRORED_TO],
             "response_headers_to_add": [_header(VERSION_HEADER, version)],
         }
-        for version, weight in sorted(split.weights.items())
-        if weight
+        for version in sorted(split.weights)
     ]
 
 

@@ -18,7 +18,7 @@ class Ours(Rule):
     name = "Kanarya"
 
     def __init__(self, rollout: ModelRollout, rollouts: int) -> None:
-        steps = rollout.spec.strategy.canary.steps
+        steps = rollout.spec.strategy.steps
         super().__init__(rollouts, 0)
         self._spec, self._steps = rollout.spec, steps
         specs = [one for one in rollout.spec.analysis.metrics if one.test not in NOT_SIMULATED]

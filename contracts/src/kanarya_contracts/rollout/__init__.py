@@ -11,6 +11,7 @@ from kanarya_contracts.rollout.gate import GateSpec, Margin, ScoreBounds, Signal
 from kanarya_contracts.rollout.resource import ModelRollout, Request
 from kanarya_contracts.rollout.spec import (
     Analysis,
+    BlueGreen,
     Canary,
     GatewayRef,
     ModelRolloutSpec,
@@ -27,6 +28,7 @@ from kanarya_contracts.rollout.status import Condition, Evidence, Ledger, ModelR
 
 __all__ = [
     "Analysis",
+    "BlueGreen",
     "Canary",
     "Condition",
     "Evidence",

@@ -144,11 +144,46 @@ class Canary(Strict):
         return agreed(self, wrong)
 
 
-class Strategy(Strict):
-    """How traffic moves."""
+class BlueGreen(Strict):
+    """The candidate beside the champion without a weight, then every request at once, when every gate is Successful on copies.
+    Until then it is there for whoever asks for it by its number, at `/v2/models/NAME/versions/VERSION`; afterwards
+    `rollbackWindow` keeps the former champion."""
 
-    canary: Canary
-    """The only way there is."""
+    mirror: Percent = 100
+    """Percent of requests whose copy it gets meanwhile. With 0 no gate has anything to judge by, and each must say
+    `onNoData: pass`."""
+    auto_promotion_enabled: bool = True
+    """False: it waits for `kanarya rollout promote` as well."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The same in steps; after them, as after a canary's, every gate must agree."""
+        mirror = Step(set_mirror=SetMirror(percentage=self.mirror))
+        return (mirror,) if self.auto_promotion_enabled else (mirror, Step(pause=Pause()))
+
+
+class Strategy(Strict):
+    """How traffic moves: exactly one of the fields."""
+
+    canary: Canary | None = None
+    """Requests in steps, to find out whether the candidate does harm."""
+    blue_green: BlueGreen | None = None
+    """All requests at once, after it was found out on copies."""
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps, whichever way they were written."""
+        if self.canary is not None:
+            return self.canary.steps
+        assert self.blue_green is not None  # noqa: S101 (validated)
+        return self.blue_green.steps
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        names = [to_camel(name) for name in type(self).model_fields]
+        given = [to_camel(name) for name in type(self).model_fields if getattr(self, name) is not None]
+        text = f"got {' and '.join(given) or 'nothing'}, expected exactly one of {', '.join(names)}"
+        return agreed(self, [] if len(given) == 1 else [problem(text)])
 
 
 class Analysis(Strict):
@@ -201,21 +236,21 @@ class ModelRolloutSpec(Strict):
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:
-        return agreed(self, [*self._gates_named(), *self._mirrors_made(), *self._pairs_made()])
+        return agreed(self, [*self._gates_named(), *self._mirrors_made(), *self._pairs_made(), *self._ends_reached()])
 
     def _gates_named(self) -> list[Problem]:
         """Steps wait for gates that there are."""
         known = [metric.name for metric in self.analysis.metrics]
         return [
             problem(f"got {name!r}, expected one of {', '.join(known)}", *_STEPS, index, "analysis", "until", place)
-            for index, step in enumerate(self.strategy.canary.steps)
+            for index, step in enumerate(self.strategy.steps)
             for place, name in enumerate(step.analysis.until if step.analysis else ())
             if name not in known
         ]
 
     def _pairs_made(self) -> list[Problem]:
         """Pairs come from copies alone."""
-        mirrored = any(step.set_mirror is not None and step.exposes for step in self.strategy.canary.steps)
+        mirrored = any(step.set_mirror is not None and step.exposes for step in self.strategy.steps)
         return [
             problem(
                 f"got {gate.test}, which needs a setMirror step: pairs come from copies alone",
@@ -231,8 +266,30 @@ class ModelRolloutSpec(Strict):
     def _mirrors_made(self) -> list[Problem]:
         """Requests are copied by a driver that can."""
         text = "traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight"
+        if self.traffic.driver != "kserve":
+            return []
+        if self.strategy.blue_green is not None:
+            return [problem(text, "strategy", "blueGreen", "mirror")] if self.strategy.blue_green.mirror else []
         return [
             problem(text, *_STEPS, index, "setMirror")
-            for index, step in enumerate(self.strategy.canary.steps)
-            if step.set_mirror is not None and self.traffic.driver == "kserve"
+            for index, step in enumerate(self.strategy.steps)
+            if step.set_mirror is not None
+        ]
+
+    def _ends_reached(self) -> list[Problem]:
+        """A gate that holds for want of data, where none can come, would hold for ever."""
+        blue_green = self.strategy.blue_green
+        if blue_green is None:
+            return []
+        return [
+            problem(
+                f"got {gate.on_no_data!r}, and strategy.blueGreen gives the gate nothing to count before the promotion; "
+                "expected 'pass', or a strategy with weights",
+                "analysis",
+                "metrics",
+                index,
+                "onNoData",
+            )
+            for index, gate in enumerate(self.analysis.metrics)
+            if gate.on_no_data != "pass" and not (blue_green.mirror and gate.judged_by_copies)
         ]

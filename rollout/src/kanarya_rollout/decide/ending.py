@@ -29,7 +29,7 @@ def begin_promotion(draft: Draft, reason: Reason, message: str) -> None:
     draft.change(
         canary_weight=100,
         canary_mirror=0,
-        current_step_index=len(draft.spec.strategy.canary.steps),
+        current_step_index=len(draft.spec.strategy.steps),
         step_started_at=draft.now,
     )
     draft.note(step_observations={})

@@ -23,7 +23,7 @@ def held(draft: Draft) -> bool:
 def enter(draft: Draft, index: int) -> None:
     """Begin a step. A weight or a mirror is only asked for here; counting begins when the gateway has it. A weight ends the
     mirror: a request that the candidate answers would be copied to it as well, and be evidence twice."""
-    steps, version = draft.spec.strategy.canary.steps, draft.candidate.version
+    steps, version = draft.spec.strategy.steps, draft.candidate.version
     step = steps[index] if index < len(steps) else None
     if step is not None and step.set_weight is not None:
         draft.change(canary_weight=step.set_weight, canary_mirror=0)
@@ -42,7 +42,7 @@ def describe(draft: Draft) -> None:
     if step is None:
         doing = "waits at its last weight until every gate agrees"
     else:
-        count = len(draft.spec.strategy.canary.steps)
+        count = len(draft.spec.strategy.steps)
         doing = f"step {(draft.status.current_step_index or 0) + 1} of {count}, {_doing(step)}"
     copied = f", with copies of {draft.status.canary_mirror}%" if draft.status.canary_mirror else ""
     draft.set(
@@ -54,7 +54,7 @@ def describe(draft: Draft) -> None:
 
 def present(draft: Draft) -> Step | None:
     """The step at hand; None after the last. A spec that lost steps in mid-rollout is past its last."""
-    steps, index = draft.spec.strategy.canary.steps, draft.status.current_step_index
+    steps, index = draft.spec.strategy.steps, draft.status.current_step_index
     return steps[index] if index is not None and index < len(steps) else None
 
 
