@@ -1,4 +1,5 @@
-"""Clients of a model, as a process of their own: rows of Iris through the gateway at a steady rate, the true labels back.
+"""Clients of a model, as a process of their own: rows of Iris through the gateway at a steady rate, the true labels back with
+the ids of their requests.
 
 Nothing is retried: a request that fails is a lost request, and is written down with the moment it was sent. The tests read
 what was written through `Traffic`; the process itself is `python traffic.py MODEL HOST RATE FILE`, and ends when its standard
@@ -8,6 +9,7 @@ input closes.
 import csv
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -97,7 +99,7 @@ class _Client(threading.Thread):
         self._bodies, self._next, self._every = bodies, first, every
         self._written, self._stopped = written, stop
         self._http = http.client.HTTPConnection(*GATEWAY, timeout=TIMEOUT_SECONDS)
-        self._owed: dict[str, list[tuple[str, str]]] = {}
+        self._owed: dict[str, list[tuple[str, str, str]]] = {}
 
     def run(self) -> None:
         due = time.perf_counter()
@@ -112,7 +114,9 @@ class _Client(threading.Thread):
 
     def _one(self) -> None:
         body, truth = self._bodies[self._next % len(self._bodies)]
+        identity = f"{os.getpid()}-{self._next}"
         self._next += CONNECTIONS
+        body = body[:-1] + f', "id": "{identity}"}}'.encode()
         sent, began = time.time(), time.perf_counter()
         status, content = self._post("/infer", body)
         took = time.perf_counter() - began
@@ -123,11 +127,11 @@ class _Client(threading.Thread):
         version, label = document["model_version"], document["outputs"][0]["data"][0]
         self._written.append(Answer(sent, took, status, version, label == truth, ""))
         owed = self._owed.setdefault(version, [])
-        owed.append((label, truth))
+        owed.append((label, truth, identity))
         if len(owed) >= LABELS_AT_ONCE:
             del self._owed[version]
-            predictions, labels = zip(*owed, strict=True)
-            feedback = {"model_version": version, "predictions": predictions, "labels": labels}
+            predictions, labels, ids = zip(*owed, strict=True)
+            feedback = {"model_version": version, "predictions": predictions, "labels": labels, "ids": ids}
             self._post("/feedback", json.dumps(feedback).encode())
 
     def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
