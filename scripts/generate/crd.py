@@ -200,6 +200,7 @@ FACETS: Mapping[str, Schema] = {
     "spec.registry.stableAlias": {"maxLength": 253},
     "spec.registry.candidateAlias": {"maxLength": 253},
     "status.conditions": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    "status.quarantine": {"x-kubernetes-list-type": "atomic"},
     "status.evidence": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]},
     "status.ledger": {"x-kubernetes-map-type": "atomic"},
 }

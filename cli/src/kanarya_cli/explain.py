@@ -43,6 +43,7 @@ def sentences(rollout: ModelRollout, *, options: str, controller: Callable[[], s
     if status.is_true(ConditionType.PROGRESSING):
         lines += _gates(rollout)
     lines += _way_back(rollout)
+    lines += _quarantine(rollout)
     lines += _advice(f"{rollout.metadata.name} {options}".strip(), standing)
     return lines
 
@@ -76,6 +77,14 @@ def _gates(rollout: ModelRollout) -> list[str]:
 def _way_back(rollout: ModelRollout) -> list[str]:
     ends = "A new challenger ends that sooner: the former champion leaves before it starts."
     return [f"{line}. {ends}" for line in view.way_back(rollout)]
+
+
+def _quarantine(rollout: ModelRollout) -> list[str]:
+    """The versions, and that the one which is wanted is among them."""
+    progressing = rollout.status.condition(ConditionType.PROGRESSING)
+    waits = progressing is not None and progressing.reason == Reason.QUARANTINED
+    wanted = [f"{progressing.message[:1].upper()}{progressing.message[1:]}."] if progressing is not None and waits else []
+    return [*wanted, *(f"{line}." for line in view.quarantine(rollout))]
 
 
 def _help(gate: GateSpec) -> str:

@@ -119,7 +119,7 @@ def rollout(one: ModelRollout) -> RenderableType:
     if status.is_true(ConditionType.PROGRESSING) or any(row.candidate.n for row in status.evidence):
         parts += [Text(), evidence(status.evidence)]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
-    notes += way_back(one)
+    notes += [*way_back(one), *quarantine(one)]
     if notes:
         parts += [Text(), *(Text(note, style="dim") for note in notes)]
     return Group(*parts)
@@ -132,6 +132,12 @@ def way_back(one: ModelRollout) -> list[str]:
         return []
     until, undo = (status.warm_since + one.spec.rollback_window).astimezone(), f"kanarya rollout undo {one.metadata.name}"
     return [f"Version {status.warm.version} stays warm until {until:%H:%M}; `{undo}` goes back to it"]
+
+
+def quarantine(one: ModelRollout) -> list[str]:
+    """Which versions are not tried again, the newest first; empty without any."""
+    kept = [f"{entry.version} ({entry.reason})" for entry in reversed(one.status.quarantine)]
+    return [f"In quarantine until `kanarya rollout retry {one.metadata.name}`: {', '.join(kept)}"] if kept else []
 
 
 def sentences(condition: Condition) -> list[str]:

@@ -108,6 +108,9 @@ class Reason(StrEnum):
     IDLE = "Idle"
     """No candidate is on its way."""
 
+    QUARANTINED = "Quarantined"
+    """No candidate is on its way: the one that is wanted was taken back before, and waits for `retry`."""
+
     GATES_AGREED = "GatesAgreed"
     """Every gate found the evidence sufficient."""
 
@@ -205,6 +208,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.DEPLOYING_CHAMPION,
         Reason.UNDOING,
         Reason.IDLE,
+        Reason.QUARANTINED,
     ),
     ConditionType.PROMOTED: (
         Reason.GATES_AGREED,

@@ -181,3 +181,16 @@ def test_a_mirror_is_shown_and_explained_with_what_it_cannot_tell() -> None:
     assert [line for line in lines if "this step has" in line] == [
         "error-rate: this step has 0 of the 300 observations it waits for."
     ]
+
+
+def test_versions_in_quarantine_are_shown_and_explained_with_the_way_out() -> None:
+    kept = [{"version": number, "reason": "GateRefused", "since": NOW} for number in ("5", "6")]
+    idle = {"type": "Progressing", "status": "False", "reason": "Quarantined", "message": "version 6 is in quarantine"}
+    one = rollout(
+        status=ModelRolloutStatus.model_validate(
+            {"stable": version("7"), "quarantine": kept, "conditions": [{**idle, "last_transition_time": NOW}]}
+        )
+    )
+    line = "In quarantine until `kanarya rollout retry iris`: 6 (GateRefused), 5 (GateRefused)"
+    assert line in printed(view.rollout(one))
+    assert sentences(one)[1:] == ["Version 6 is in quarantine.", f"{line}."]

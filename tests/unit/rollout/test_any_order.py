@@ -177,6 +177,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.tick_or_die(seconds=seconds, requests=requests)
         for after in self.world.store.history[written:]:
             self.no_promotion_without_every_gate(before, after)
+            self.quarantine_ends_by_a_persons_word(before, after)
             before = after
         if before.current_step_index is None and before.retiring is None:
             assert before.canary_weight == 0
@@ -195,6 +196,21 @@ class AnyOrder(RuleBasedStateMachine):
         if reason == "GatesAgreed":
             assert [one.metric for one in after.evidence] == [one["name"] for one in self.gates]
             assert {one.verdict for one in after.evidence} == {"Successful"}
+
+    def quarantine_ends_by_a_persons_word(self, before, after) -> None:
+        left = {one.version for one in before.quarantine} - {one.version for one in after.quarantine}
+        by_registry = {after.stable.version} if after.stable is not None else set()
+        if left - by_registry:
+            assert after.last_request_id != before.last_request_id  # a retry
+
+    @invariant()
+    def nobody_in_quarantine_serves_or_is_on_its_way(self) -> None:
+        status = self.world.status
+        kept = {one.version for one in status.quarantine}
+        if status.stable is not None:
+            assert status.stable.version not in kept
+        if status.current_step_index is not None:
+            assert status.candidate.version not in kept
 
     @invariant()
     def weight_never_more_than_the_step_allows(self) -> None:

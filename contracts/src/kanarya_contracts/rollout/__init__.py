@@ -24,7 +24,16 @@ from kanarya_contracts.rollout.spec import (
     TargetRef,
     Traffic,
 )
-from kanarya_contracts.rollout.status import Condition, Evidence, Ledger, ModelRolloutStatus, Tally, Verdict, VersionRef
+from kanarya_contracts.rollout.status import (
+    Condition,
+    Evidence,
+    Ledger,
+    ModelRolloutStatus,
+    Quarantined,
+    Tally,
+    Verdict,
+    VersionRef,
+)
 
 __all__ = [
     "Analysis",
@@ -40,6 +49,7 @@ __all__ = [
     "ModelRolloutSpec",
     "ModelRolloutStatus",
     "Pause",
+    "Quarantined",
     "RegistryRef",
     "Request",
     "ScoreBounds",

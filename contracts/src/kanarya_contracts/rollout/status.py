@@ -41,6 +41,21 @@ class VersionRef(Strict):
     """Where the artifact lies, immutable."""
 
 
+class Quarantined(Strict):
+    """A version that was taken back for a reason of its own, and is not tried again until a person says so."""
+
+    version: str
+    """The registry's number for it."""
+    digest: str | None = None
+    """Of its kanarya.json: the same bytes under another number are in quarantine too."""
+    reason: str
+    """Why it was taken back, as a `Reason`."""
+    message: str = ""
+    """Why, as a sentence."""
+    since: datetime
+    """When."""
+
+
 class Tally(Strict):
     """Observations and how many of them were bad."""
 
@@ -126,6 +141,8 @@ class ModelRolloutStatus(Strict):
     """When that promotion was."""
     retiring: VersionRef | None = None
     """A version that has no traffic any more and is to be stopped once the gateway has let go of it."""
+    quarantine: tuple[Quarantined, ...] = ()
+    """Versions that are not tried again until `kanarya rollout retry`, the newest last. The last twenty."""
     evidence: tuple[Evidence, ...] = ()
     """What each gate has seen of the present candidate, and what it says."""
     conditions: tuple[Condition, ...] = ()

@@ -5,8 +5,8 @@ registry says about it later: withdrawn, superseded, deleted, promoted by hand.
 from datetime import timedelta
 
 from kanarya_contracts.names import ConditionType, Reason
-from kanarya_contracts.rollout import Ledger, ModelRolloutStatus
-from kanarya_rollout.decide import steps
+from kanarya_contracts.rollout import Ledger, ModelRolloutStatus, VersionRef
+from kanarya_rollout.decide import quarantine, steps
 from kanarya_rollout.decide.champion import incoming, pinned, proven, refusal
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.ending import begin_promotion, roll_back
@@ -16,9 +16,11 @@ _NOT_ITS_FAULT = frozenset({Reason.CANDIDATE_WITHDRAWN, Reason.CANDIDATE_SUPERSE
 """Endings after which the alias on the same version is a new wish and not an old one."""
 
 
-def ended(status: ModelRolloutStatus, version: str) -> bool:
-    """Whether this version has had its rollout: promoted, or rolled back for a reason of its own."""
-    if status.candidate is None or status.candidate.version != version:
+def ended(status: ModelRolloutStatus, ref: VersionRef) -> bool:
+    """Whether this version has had its rollout: in quarantine, or the last one and promoted or rolled back."""
+    if quarantine.found(status, ref) is not None:
+        return True
+    if status.candidate is None or status.candidate.version != ref.version:
         return False
     back = status.condition(ConditionType.ROLLED_BACK)
     refused = back is not None and back.status == "True" and back.reason not in _NOT_ITS_FAULT
@@ -31,8 +33,9 @@ def wished(draft: Draft) -> str | None:
     if view is None or view.candidate is None or view.stable is None or stable is None:
         return None
     version = view.candidate.version
+    over = version == stable.version or ended(draft.status, pinned(view.candidate))
     busy = draft.on_its_way or draft.undoing or incoming(draft) is not None
-    return None if busy or version == stable.version or ended(draft.status, version) else version
+    return None if busy or over else version
 
 
 def pin(draft: Draft) -> None:

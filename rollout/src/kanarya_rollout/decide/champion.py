@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from kanarya_contracts.names import TAG_DIGEST, ConditionType, Reason
 from kanarya_contracts.rollout import VersionRef
+from kanarya_rollout.decide import quarantine
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.weights import agree, shares
 from kanarya_rollout.observation import RegisteredVersion, Unread
@@ -76,6 +77,7 @@ def adopt(draft: Draft) -> None:
         return  # unreadable or someone else's: nothing moves
     draft.change(stable=new, retiring=old, warm=None, warm_since=None)
     draft.note(let_go_at=None)
+    quarantine.release(draft, new)
     alias = draft.spec.registry.stable_alias
     word = "serves" if old is None else f"takes over from version {old.version}"
     draft.tell(Reason.DEPLOYING_CHAMPION, f"version {new.version} {word}: the registry calls it {alias}")
@@ -108,7 +110,7 @@ def settle_progress(draft: Draft) -> None:
     if new is not None and not refusal(draft, new):
         draft.set(ConditionType.PROGRESSING, Reason.DEPLOYING_CHAMPION, f"version {new.version} is verified and started")
     else:
-        draft.clear(ConditionType.PROGRESSING, Reason.IDLE)
+        quarantine.heed(draft)
 
 
 def settle_first(draft: Draft) -> None:

@@ -6,6 +6,7 @@ import json
 
 from kanarya_contracts.names import TAG_VERDICT, ConditionType, Reason
 from kanarya_contracts.rollout import ModelRolloutStatus
+from kanarya_rollout.decide import quarantine
 from kanarya_rollout.decide.decision import AliasMove
 from kanarya_rollout.decide.draft import Draft
 
@@ -21,6 +22,7 @@ def roll_back(draft: Draft, reason: Reason, message: str) -> None:
     draft.clear(ConditionType.PROMOTED)
     draft.clear(ConditionType.PAUSED)
     draft.set(ConditionType.ROLLED_BACK, reason, message)
+    quarantine.put(draft, candidate, reason, message)
     draft.tell(reason, f"version {candidate.version} was rolled back: {message}", warning=True)
 
 

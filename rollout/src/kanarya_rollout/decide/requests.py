@@ -4,7 +4,8 @@ now is answered in the status and with an event, which say why.
 
 from kanarya_contracts.names import ConditionType, Reason, Verb
 from kanarya_contracts.rollout import Request
-from kanarya_rollout.decide import steps, undo
+from kanarya_rollout.decide import quarantine, steps, undo
+from kanarya_rollout.decide.champion import pinned
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.ending import begin_promotion, roll_back
 from kanarya_rollout.decide.trouble import trouble
@@ -65,13 +66,20 @@ def _retry(draft: Draft, request: Request) -> str | None:
         return f"version {draft.candidate.version} is on its way"
     if draft.undoing:
         return f"version {draft.candidate.version} is still being undone; ask again when the registry has been told"
-    if not draft.status.is_true(ConditionType.ROLLED_BACK):
+    view, alias, last = draft.registry, draft.spec.registry.candidate_alias, draft.status.candidate
+    rolled_back = draft.status.is_true(ConditionType.ROLLED_BACK)
+    if not rolled_back and not draft.status.quarantine:
         return "no candidate was rolled back"
-    if draft.registry is not None and draft.registry.candidate is None:
-        return f"no version has the alias {draft.spec.registry.candidate_alias} any more"
-    draft.change(candidate=None)
+    if view is not None and view.candidate is None:
+        return f"no version has the alias {alias} any more"
+    wanted = pinned(view.candidate) if view is not None and view.candidate is not None else last
+    again = last is not None and wanted is not None and wanted.version == last.version
+    if wanted is None or not (quarantine.found(draft.status, wanted) or (rolled_back and again)):
+        return f"the version that has the alias {alias} was not rolled back"
+    quarantine.release(draft, wanted)
+    draft.change(candidate=None if again else last)
     draft.clear(ConditionType.ROLLED_BACK)
-    draft.tell(Reason.VERIFYING, f"a new start was asked{_by(request)}")
+    draft.tell(Reason.VERIFYING, f"a new start of version {wanted.version} was asked{_by(request)}")
     return None
 
 

@@ -8,6 +8,7 @@ registry calls champion. Nothing here undoes by itself.
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.quantities import format_duration
 from kanarya_contracts.rollout import VersionRef
+from kanarya_rollout.decide import quarantine
 from kanarya_rollout.decide.candidate import wished
 from kanarya_rollout.decide.champion import incoming, refusal
 from kanarya_rollout.decide.decision import AliasMove
@@ -85,6 +86,7 @@ def undo(draft: Draft, message: str) -> None:
     draft.note(let_go_at=None)
     draft.clear(ConditionType.PROMOTED)
     draft.set(ConditionType.ROLLED_BACK, Reason.UNDONE_BY_REQUEST, message)
+    quarantine.put(draft, undone, Reason.UNDONE_BY_REQUEST, message)
     draft.set(ConditionType.PROGRESSING, Reason.UNDOING, f"version {back.version} gets every request again: {message}")
     draft.tell(
         Reason.UNDONE_BY_REQUEST, f"version {undone.version} was undone, version {back.version} serves: {message}", warning=True
