@@ -24,6 +24,7 @@ _ADVICE = {
     Reason.ABORTED_BY_REQUEST: "Start again with: kanarya rollout retry {name}",
     Reason.UNDONE_BY_REQUEST: "Start again with: kanarya rollout retry {name}",
     Reason.UNDOING: "The registry's alias follows when the gateway says that it has the weight and the registry answers.",
+    Reason.TARGET_TAKEN: "Delete one of the two, or give each its own target and host names.",
     Reason.TARGET_UNSUPPORTED: "Change what the message names; nothing moves until then, and traffic stays as it is.",
     Reason.CHAMPION_NOT_READY: "Look at the champion's server; nothing is promoted, refused or moved on while it is away.",
 }

@@ -174,6 +174,9 @@ class Reason(StrEnum):
     TARGET_UNSUPPORTED = "TargetUnsupported"
     """What serves the model, or the cluster it is in, is set up in a way that cannot work; a person has to change it."""
 
+    TARGET_TAKEN = "TargetTaken"
+    """An older rollout has the same target, or one of its host names; this one touches nothing. The message says which."""
+
     REGISTRY_UNREACHABLE = "RegistryUnreachable"
     """The registry did not answer."""
 
@@ -235,6 +238,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.INCONCLUSIVE,
     ),
     ConditionType.DEGRADED: (
+        Reason.TARGET_TAKEN,
         Reason.TARGET_UNSUPPORTED,
         Reason.REGISTRY_UNREACHABLE,
         Reason.METRICS_UNREACHABLE,

@@ -7,7 +7,7 @@ the other side questions. Kill it anywhere; the next one goes on from the status
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -16,6 +16,7 @@ from kanarya_contracts.names import ConditionType
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus
 from kanarya_rollout.act import Outcome, act
+from kanarya_rollout.claims import Claims
 from kanarya_rollout.clock import Clock
 from kanarya_rollout.decide import Decision, decide
 from kanarya_rollout.observe import Watch, World
@@ -79,6 +80,7 @@ class Controller:
         self._watches: dict[str, tuple[str, Watch]] = {}
         self._visits: dict[str, _Visit] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
+        self._claims = Claims()
 
     def reconcile(self, name: str) -> Decision:
         """Observe, decide, act: once, for one rollout. Returns what was decided.
@@ -91,7 +93,8 @@ class Controller:
             raise KanaryaError(f"there is no rollout {name!r}; there are: {', '.join(self._store.names()) or 'none'}")
         rollout, resource_version = found
         watch = self._watch(name, rollout)
-        decision = decide(rollout, watch.look(rollout, self._clock.now()))
+        self._claims.note(name, rollout, resource_version)
+        decision = decide(rollout, watch.look(rollout, self._clock.now(), taken=self._claims.against(name)))
         if decision.alias is not None or decision.tags:
             watch.forget_registry()
         outcome = act(name, rollout, resource_version, decision, watch.world, self._store)
@@ -110,22 +113,35 @@ class Controller:
         was written. What goes wrong with one rollout is logged and does not keep the others waiting.
         """
         while not stop.is_set():
-            for name in self._names():
+            for name, found in self._all().items():
                 if stop.is_set():
                     return
-                self._visit(name)
+                self._visit(name, *found)
             stop.wait(tick)
 
-    def _names(self) -> tuple[str, ...]:
+    def _all(self) -> Mapping[str, tuple[ModelRollout, str]]:
+        """Every rollout with its resource version; what each claims is known before the first of them is reconciled."""
+        all_of_them = {}
         try:
-            return self._store.names()
+            names = self._store.names()
         except Unreachable as error:
             self._log.warning("the rollouts cannot be listed: %s", error)
-            return ()
+            return {}
+        self._claims.keep(names)
+        for name in names:
+            try:
+                found = self._store.get(name)
+            except KanaryaError as error:
+                self._log.warning("%s: %s", name, error)
+                continue
+            if found is not None:
+                self._claims.note(name, *found)
+                all_of_them[name] = found
+        return all_of_them
 
-    def _visit(self, name: str) -> None:
+    def _visit(self, name: str, rollout: ModelRollout, resource_version: str) -> None:
         try:
-            if self._due(name):
+            if self._due(name, rollout, resource_version):
                 self.reconcile(name)
         except Conflict as error:
             self._log.info("%s: somebody else wrote first, looking again: %s", name, error)
@@ -134,11 +150,10 @@ class Controller:
         except Exception:  # noqa: BLE001 (a defect met by one rollout must not stop the others)
             self._log.exception("%s: this pass failed", name)
 
-    def _due(self, name: str) -> bool:
-        visit, found = self._visits.get(name), self._store.get(name)
-        if visit is None or visit.busy or found is None:
-            return found is not None
-        rollout, resource_version = found
+    def _due(self, name: str, rollout: ModelRollout, resource_version: str) -> bool:
+        visit = self._visits.get(name)
+        if visit is None or visit.busy:
+            return True
         waited = (self._clock.now() - visit.at).total_seconds()
         due = waited >= rollout.spec.registry.poll_interval.total_seconds() or waited < 0
         return due or resource_version != visit.resource_version

@@ -143,3 +143,5 @@ class Observation:
     its way. Read anew whenever a weight is about to change or has not come into force yet."""
     request: Request | BadRequest | None = None
     """ANNOTATION_REQUEST, unless it was answered before."""
+    taken: str | None = None
+    """Why this rollout may touch nothing: another one has what it claims."""

@@ -48,8 +48,8 @@ class Watch:
         """Ask it again on the next pass, because it was written to."""
         self._registry = None
 
-    def look(self, rollout: ModelRollout, now: datetime) -> Observation:
-        """Everything one decision rests on."""
+    def look(self, rollout: ModelRollout, now: datetime, *, taken: str | None = None) -> Observation:
+        """Everything one decision rests on. `taken`: as in Observation."""
         in_force = _answer(self.world.traffic.in_force)
         copied = self.world.traffic.copies() if isinstance(in_force, Mapping) else None
         return Observation(
@@ -60,6 +60,7 @@ class Watch:
             copies=copied,
             series=self._series_now(rollout, now, moving=_moving(rollout, in_force, copied)),
             request=pending(rollout),
+            taken=taken,
         )
 
     def _registry_now(self, rollout: ModelRollout, now: datetime) -> RegistryView | Unread:

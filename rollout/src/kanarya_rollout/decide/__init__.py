@@ -35,6 +35,9 @@ def decide(rollout: ModelRollout, observation: Observation) -> Decision:
     """What is to be done now, and the status that follows from it."""
     draft = Draft(rollout, observation)
     requests.answer(draft)
+    if observation.taken is not None:
+        settle_degraded(draft)
+        return Decision(now=draft.now, status=draft.status, backends=None, weights=None, events=tuple(draft.events))
     if draft.on_its_way:
         _go_on(draft)
     else:

@@ -24,7 +24,7 @@ def answer(draft: Draft) -> None:
 
 
 def _done(draft: Draft, request: Request) -> str | None:
-    why_not = _ANSWERS[request.verb](draft, request)
+    why_not = draft.seen.taken or _ANSWERS[request.verb](draft, request)
     return f"{request.verb} was asked{_by(request)}, but {why_not}" if why_not is not None else None
 
 

@@ -16,7 +16,9 @@ Trouble = tuple[Reason, str]
 
 
 def trouble(draft: Draft) -> list[Trouble]:
-    """Everything that is wrong, the most basic first."""
+    """Everything that is wrong, the most basic first. Of a rollout that may touch nothing, only that."""
+    if draft.seen.taken is not None:
+        return [(Reason.TARGET_TAKEN, draft.seen.taken)]
     found = [
         _target(draft),
         _registry(draft),
