@@ -93,6 +93,17 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     "spec.registry.pollInterval": (_POSITIVE,),
     "spec.deadline": (_POSITIVE,),
+    "spec.freeze[]": (
+        ("self.from != self.to", "from and to: expected two different times"),
+        (
+            "!has(self.firstDate) || !has(self.lastDate) || self.firstDate <= self.lastDate",
+            "lastDate: expected firstDate or later",
+        ),
+        (
+            "timestamp('2026-01-01T00:00:00Z').getHours(self.timeZone) >= 0",  # an error for one that the server does not know
+            "timeZone: expected a time zone's name such as UTC or Europe/Istanbul",
+        ),
+    ),
     "spec.analysis.interval": (_POSITIVE,),
     "spec.strategy": (
         ("[has(self.canary), has(self.blueGreen)].filter(x, x).size() == 1", "expected exactly one of canary, blueGreen"),
@@ -192,6 +203,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
 FACETS: Mapping[str, Schema] = {
     "spec.traffic.hostnames": {"maxItems": 16, "x-kubernetes-list-type": "set"},
     "spec.traffic.hostnames[]": {"maxLength": 253},
+    "spec.freeze": {"maxItems": 20, "x-kubernetes-list-type": "atomic"},
+    "spec.freeze[].days": {"maxItems": 7, "x-kubernetes-list-type": "set"},
     "spec.strategy.canary.steps": {"maxItems": 50, "x-kubernetes-list-type": "atomic"},
     "spec.strategy.canary.steps[].analysis.until": {"maxItems": 20, "x-kubernetes-list-type": "set"},
     "spec.strategy.canary.steps[].analysis.until[]": {"maxLength": 63},

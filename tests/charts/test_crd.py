@@ -52,6 +52,21 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a poll of 0s": (changed(manifest(), "spec.registry.pollInterval", "0s"), "expected more than 0s"),
     "a deadline of 0s": (changed(manifest(), "spec.deadline", "0s"), "expected more than 0s"),
+    "a freeze that ends when it begins": (
+        changed(manifest(), "spec.freeze", [{"from": "09:00", "to": "09:00"}]),
+        "from and to: expected two different times",
+    ),
+    "a freeze whose dates are the wrong way": (
+        changed(manifest(), "spec.freeze", [{"firstDate": "2027-01-03", "lastDate": "2026-12-20"}]),
+        "lastDate: expected firstDate or later",
+    ),
+    "a freeze on a day that is none": (changed(manifest(), "spec.freeze", [{"days": ["Caturday"]}]), "Unsupported value"),
+    "a freeze on a date that is none": (
+        changed(manifest(), "spec.freeze", [{"firstDate": "2026-02-30"}]),
+        "must be of type date",
+    ),
+    "a freeze at an hour that is none": (changed(manifest(), "spec.freeze", [{"from": "24:00"}]), "should match"),
+    "a freeze in a zone that is none": (changed(manifest(), "spec.freeze", [{"timeZone": "Mars/Olympus"}]), "Mars/Olympus"),
     "a duration without unit": (changed(manifest(), "spec.deadline", "60"), "spec.deadline: Invalid value"),
     "a float": (changed(manifest(), f"{GATE}.margin.tolerate", 1.2), "must be of type string"),
     "weight 0": (changed(manifest(), f"{STEPS}[0].setWeight", 0), "should be greater than or equal to 1"),

@@ -18,6 +18,7 @@ _ADVICE = {
     Reason.PAUSED_BY_REQUEST: "Go on with: kanarya rollout resume {name}",
     Reason.PAUSE_STEP: "Go on with: kanarya rollout promote {name}",
     Reason.INCONCLUSIVE: "Decide with: kanarya rollout promote --full {name}, or kanarya rollout abort {name}",
+    Reason.FREEZE_WINDOW: "Wait, or take the window out of spec.freeze; kanarya rollout abort {name} works at any time.",
     Reason.GATE_REFUSED: "The version stays refused until: kanarya rollout retry {name}, or a newer challenger.",
     Reason.ARTIFACT_REFUSED: "Register the version again; what is stored is not what was registered.",
     Reason.EXAMPLE_NOT_REPRODUCED: "Train again with the libraries that serve: the artifact's own example came out different.",

@@ -42,7 +42,7 @@ def mirror(rollout: ModelRollout) -> str:
 def headline(rollout: ModelRollout) -> str:
     """The condition that matters now: `Progressing: ShiftingTraffic`."""
     status = rollout.status
-    for kind in (ConditionType.DEGRADED, ConditionType.PAUSED, ConditionType.PROGRESSING):
+    for kind in (ConditionType.DEGRADED, ConditionType.PAUSED, ConditionType.FROZEN, ConditionType.PROGRESSING):
         condition = status.condition(kind)
         if condition is not None and condition.status == "True":
             return f"{kind}: {condition.reason}"

@@ -80,6 +80,9 @@ class ConditionType(StrEnum):
     PAUSED = "Paused"
     """The rollout waits for a person."""
 
+    FROZEN = "Frozen"
+    """A freeze window keeps a candidate from starting or from moving on; the message says until when."""
+
     DEGRADED = "Degraded"
     """Something the controller needs is missing or wrong. It holds what is, and is never a verdict on the model."""
 
@@ -165,6 +168,9 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     """The deadline passed without a verdict, and `onInconclusive` is `pause`."""
 
+    FREEZE_WINDOW = "FreezeWindow"
+    """It is a time that `spec.freeze` names."""
+
     REQUEST_REFUSED = "RequestRefused"
     """Event alone: what a person asked for makes no sense now; the message says why."""
 
@@ -237,6 +243,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.PAUSE_STEP,
         Reason.INCONCLUSIVE,
     ),
+    ConditionType.FROZEN: (Reason.FREEZE_WINDOW,),
     ConditionType.DEGRADED: (
         Reason.TARGET_TAKEN,
         Reason.TARGET_UNSUPPORTED,

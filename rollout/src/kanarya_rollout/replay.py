@@ -1,7 +1,8 @@
 """A rollout driven by windows of counts instead of a world: the past replayed, or a future tried out. Used by the command.
 
 Owns a world that does as it is told: a registry with a champion and a challenger, two servers that are ready, a gateway, and
-counters that grow by each window. What becomes of the rollout is `decide`'s doing alone; time is what the windows say.
+counters that grow by each window. What becomes of the rollout is `decide`'s doing alone; time is what the windows say, and
+because they do not say which day it is, nothing is frozen.
 
 The gateway follows at once, so windows that were recorded at one weight still lead through every step. Where a gate asks which
 weight was in force, `decide` is shown what the window says first, and that the gateway has followed after it.
@@ -80,7 +81,7 @@ class Replay:
             for spec in rollout.spec.analysis.metrics
         )
         analysis = rollout.spec.analysis.model_copy(update={"metrics": metrics})
-        spec = rollout.spec.model_copy(update={"analysis": analysis})
+        spec = rollout.spec.model_copy(update={"analysis": analysis, "freeze": ()})
         self._rollout = rollout.model_copy(update={"spec": spec, "status": ModelRolloutStatus()})
         self._bounds = {one.slower_than.total_seconds() for one in metrics if one.slower_than is not None}
         self._patient = patient

@@ -136,6 +136,22 @@ STEPS = "spec.strategy.canary.steps"
         ("spec.registry.pollInterval", "0s", "spec.registry.pollInterval: got '0s', expected more than 0s"),
         ("spec.analysis.interval", "0ms", "spec.analysis.interval: got '0s', expected more than 0s"),
         ("spec.deadline", 24, 'spec.deadline: got 24, expected a duration such as "30s", "2m", "1h30m" or "250ms"'),
+        (
+            "spec.freeze",
+            [{"days": ["Sat", "Sat"]}],
+            "spec.freeze[0].days: got ['Sat'] more than once, expected every name once",
+        ),
+        ("spec.freeze", [{"to": "00:00"}], "spec.freeze[0].to: got '00:00', which is from too; expected another time"),
+        (
+            "spec.freeze",
+            [{"firstDate": "2027-01-03", "lastDate": "2026-12-20"}],
+            "spec.freeze[0].lastDate: got 2026-12-20, expected firstDate (2027-01-03) or later",
+        ),
+        (
+            "spec.freeze",
+            [{"timeZone": "Mars/Olympus"}],
+            "spec.freeze[0].timeZone: got 'Mars/Olympus', expected a time zone's name such as UTC or Europe/Istanbul",
+        ),
         ("spec.progressDeadlineSeconds", 0, "spec.progressDeadlineSeconds: got 0, expected 1 or more"),
         ("spec.onInconclusive", "wait", "spec.onInconclusive: got 'wait', expected 'pause', 'rollback' or 'promote'"),
         ("spec.onError", "rollback", "spec.onError: got 'rollback', expected 'hold'"),

@@ -24,10 +24,15 @@ WEIGHTS = {0: 0, 1: 10, 2: 10, 3: 50, 4: 50, 5: 80, 6: 100}
 VERSIONS = ("1", "2", "3", "4")
 
 
-def spec(gates):
+ALWAYS = [{"reason": "every hour of every day"}]
+
+
+def spec(gates, freeze=()):
     named = {one["name"] for one in gates}
     steps = [step if "accuracy" in named or "analysis" not in step else {"pause": {"duration": "1s"}} for step in STEPS]
-    return a_rollout(steps=steps, metrics=gates, deadline="10m", progressDeadlineSeconds=60, rollbackWindow="40s")
+    return a_rollout(
+        steps=steps, metrics=gates, deadline="10m", progressDeadlineSeconds=60, rollbackWindow="40s", freeze=freeze
+    )
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -35,6 +40,7 @@ class AnyOrder(RuleBasedStateMachine):
         super().__init__()
         self.world = Simulation(spec(GATES))
         self.gates = GATES
+        self.frozen = False
         for version in VERSIONS:
             self.world.registry.register(version)
         self.world.registry.aliases["champion"] = "1"
@@ -84,7 +90,20 @@ class AnyOrder(RuleBasedStateMachine):
     def edited(self, gates) -> None:
         self.gates = gates
         self.world.store.put(spec(gates))
+        self.frozen = False
         self.step(100, 1)
+
+    @rule(passes=st.integers(1, 5))
+    def freezes(self, passes: int) -> None:
+        self.frozen = True
+        self.world.store.put(spec(self.gates, ALWAYS))
+        for _ in range(passes):
+            self.step(300, 1)
+
+    @rule()
+    def thaws(self) -> None:
+        self.frozen = False
+        self.world.store.put(spec(self.gates))
 
     @rule(share=st.sampled_from([0, 50]), passes=st.integers(1, 5))
     def requests_do_not_follow_the_gateway(self, share: int, passes: int) -> None:
@@ -178,6 +197,7 @@ class AnyOrder(RuleBasedStateMachine):
         for after in self.world.store.history[written:]:
             self.no_promotion_without_every_gate(before, after)
             self.quarantine_ends_by_a_persons_word(before, after)
+            self.nothing_moves_on_while_it_is_frozen(before, after)
             before = after
         if before.current_step_index is None and before.retiring is None:
             assert before.canary_weight == 0
@@ -202,6 +222,13 @@ class AnyOrder(RuleBasedStateMachine):
         by_registry = {after.stable.version} if after.stable is not None else set()
         if left - by_registry:
             assert after.last_request_id != before.last_request_id  # a retry
+
+    def nothing_moves_on_while_it_is_frozen(self, before, after) -> None:
+        if not self.frozen:
+            return
+        assert after.started_at == before.started_at
+        if after.canary_weight > before.canary_weight:
+            assert (after.canary_weight, after.condition("Promoted").reason) == (100, "PromotedInRegistry")
 
     @invariant()
     def nobody_in_quarantine_serves_or_is_on_its_way(self) -> None:

@@ -5,8 +5,10 @@ field is a problem, because a misspelt gate is a gate that is not there. No floa
 
     resource  the whole, and requests of people        gate   a metric and the test that judges it
     spec      target, registry, steps, analysis        status what the controller knows and goes on from
+    freeze    when nothing may move on
 """
 
+from kanarya_contracts.rollout.freeze import DAYS, FreezeWindow
 from kanarya_contracts.rollout.gate import GateSpec, Margin, ScoreBounds, Signal
 from kanarya_contracts.rollout.resource import ModelRollout, Request
 from kanarya_contracts.rollout.spec import (
@@ -36,11 +38,13 @@ from kanarya_contracts.rollout.status import (
 )
 
 __all__ = [
+    "DAYS",
     "Analysis",
     "BlueGreen",
     "Canary",
     "Condition",
     "Evidence",
+    "FreezeWindow",
     "GateSpec",
     "GatewayRef",
     "Ledger",

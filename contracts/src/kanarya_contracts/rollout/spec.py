@@ -10,6 +10,7 @@ from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE
 from kanarya_contracts.problems import Problem, agreed, problem
 from kanarya_contracts.quantities import Duration, PositiveDuration, parse_duration
 from kanarya_contracts.rollout.base import Percent, Strict
+from kanarya_contracts.rollout.freeze import FreezeWindow
 from kanarya_contracts.rollout.gate import GateSpec
 
 _STEPS = ("strategy", "canary", "steps")
@@ -229,6 +230,8 @@ class ModelRolloutSpec(Strict):
     """How traffic moves."""
     analysis: Analysis
     """What it depends on."""
+    freeze: tuple[FreezeWindow, ...] = ()
+    """When nothing starts, no weight rises and nothing is promoted. The time in them does not count towards `deadline`."""
     on_inconclusive: Literal["pause", "rollback", "promote"] = "pause"
     """What happens when the deadline has passed and a gate cannot tell yet."""
     on_error: Literal["hold"] = "hold"

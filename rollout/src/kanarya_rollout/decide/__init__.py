@@ -44,6 +44,7 @@ def decide(rollout: ModelRollout, observation: Observation) -> Decision:
         _rest(draft)
     champion.retire(draft)
     steps.settle_pause(draft)
+    candidate.settle_frozen(draft)
     settle_degraded(draft)
     return Decision(
         now=draft.now,

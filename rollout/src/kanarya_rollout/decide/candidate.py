@@ -28,6 +28,11 @@ def ended(status: ModelRolloutStatus, ref: VersionRef) -> bool:
 
 
 def wished(draft: Draft) -> str | None:
+    """The version that may begin: None while another one has the word, and while it is frozen."""
+    return wanted(draft) if draft.frozen is None else None
+
+
+def wanted(draft: Draft) -> str | None:
     """The version that the registry calls challenger and that has not had its rollout; None while another one has the word."""
     view, stable = draft.registry, draft.status.stable
     if view is None or view.candidate is None or view.stable is None or stable is None:
@@ -61,6 +66,20 @@ def pin(draft: Draft) -> None:
     draft.tell(
         Reason.VERIFYING, f"version {version} is on its way: the registry calls it {draft.spec.registry.candidate_alias}"
     )
+
+
+def settle_frozen(draft: Draft) -> None:
+    """Frozen, while there is something that a freeze keeps from beginning or from moving on. An event when it turns."""
+    waits = (draft.on_its_way and not draft.promoting) or wanted(draft) is not None
+    was = draft.reason(ConditionType.FROZEN) is not None
+    if draft.frozen is not None and waits:
+        message = f"nothing starts, no weight rises, nothing is promoted {draft.frozen}"
+        draft.set(ConditionType.FROZEN, Reason.FREEZE_WINDOW, message)
+        if not was:
+            draft.tell(Reason.FREEZE_WINDOW, message)
+    elif was:
+        draft.clear(ConditionType.FROZEN)
+        draft.tell(Reason.AS_EXPECTED, "it is not frozen any more")
 
 
 def heed_registry(draft: Draft) -> None:

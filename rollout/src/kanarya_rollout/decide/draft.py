@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cached_property
 
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutSpec, ModelRolloutStatus, VersionRef
 from kanarya_rollout.decide.conditions import looked_at, with_condition
 from kanarya_rollout.decide.decision import AliasMove, Event
+from kanarya_rollout.freeze import Frozen, frozen
 from kanarya_rollout.observation import Backend, Observation, RegistryView, Unread
 
 VERIFYING = frozenset({Reason.VERIFYING, Reason.STARTING})
@@ -78,6 +80,11 @@ class Draft:
     def undoing(self) -> bool:
         """Whether a promotion was undone and the registry still has to be told."""
         return not self.on_its_way and self.reason(ConditionType.PROGRESSING) == Reason.UNDOING
+
+    @cached_property
+    def frozen(self) -> Frozen | None:
+        """The freeze that holds now."""
+        return frozen(self.spec.freeze, self.now) if self.spec.freeze else None
 
     def reason(self, kind: ConditionType) -> str | None:
         """Why a condition is True; None if it is not."""

@@ -35,6 +35,8 @@ def _promote(draft: Draft, request: Request) -> str | None:
         return f"version {draft.candidate.version} is not verified and ready yet"
     if draft.promoting:
         return f"version {draft.candidate.version} is being promoted already"
+    if draft.frozen is not None:
+        return f"it is frozen {draft.frozen}; spec.freeze says when, and `abort` works at any time"
     if request.full or draft.reason(ConditionType.PAUSED) == Reason.INCONCLUSIVE:
         begin_promotion(draft, Reason.PROMOTED_BY_REQUEST, f"asked{_by(request)}; {steps.summary(draft)}")
         return None

@@ -10,14 +10,16 @@ from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.ending import begin_promotion, finish_promotion, roll_back
 from kanarya_rollout.decide.trouble import trouble
 from kanarya_rollout.decide.weights import routed
+from kanarya_rollout.freeze import outside
 
 PERSONS = frozenset({Reason.PAUSED_BY_REQUEST, Reason.INCONCLUSIVE})
 """Reasons of Paused that stand until a person says otherwise."""
 
 
 def held(draft: Draft) -> bool:
-    """Whether nothing may move on: something is missing, a person paused it, or someone else wrote the route."""
-    return bool(trouble(draft)) or draft.foreign_route or draft.reason(ConditionType.PAUSED) in PERSONS
+    """Whether nothing may move on: something is missing, a person paused it, it is frozen, or someone else wrote the route."""
+    stands = draft.frozen is not None or draft.foreign_route or draft.reason(ConditionType.PAUSED) in PERSONS
+    return stands or bool(trouble(draft))
 
 
 def enter(draft: Draft, index: int) -> None:
@@ -145,6 +147,8 @@ def _heed_deadline(draft: Draft) -> None:
     started = draft.status.started_at
     if started is None or draft.now - started < draft.spec.deadline:
         return
+    if outside(draft.spec.freeze, started, draft.now) < draft.spec.deadline:
+        return  # nothing could be decided while it was frozen
     message = f"no verdict within {format_duration(draft.spec.deadline)}: {summary(draft)}"
     if draft.spec.on_inconclusive == "rollback":
         roll_back(draft, Reason.DEADLINE_EXCEEDED, message)
