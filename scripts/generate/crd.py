@@ -134,6 +134,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             'failureCondition is missing; test threshold needs it, such as "> 0.05"',
         ),
         (f"{_THRESHOLD} || !has(self.failureCondition)", "failureCondition is for test threshold alone"),
+        (f"{_THRESHOLD} || !has(self.failureLimit) || self.failureLimit == 0", "failureLimit is for test threshold alone"),
         (f"!({_ALONE}) || !has(self.margin)", "margin is not taken by tests threshold and sample-ratio"),
         (f"{_ALONE} || has(self.margin)", "margin is missing; tests that compare need it"),
         (f"!({_MEAN}) || has(self.scores)", 'scores is missing; test sequential-mean needs it, such as {low: "0", high: "1"}'),

@@ -142,6 +142,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         changed(manifest(), f"{GATE}.failureCondition", "> 0.05"),
         "failureCondition is for test threshold alone",
     ),
+    "a limit of failures for a sequential test": (
+        changed(manifest(), f"{GATE}.failureLimit", 3),
+        "failureLimit is for test threshold alone",
+    ),
+    "a limit of failures below none": (threshold(failureLimit=-1), "should be greater than or equal to 0"),
     "ratios the wrong way": (
         changed(manifest(), f"{GATE}.margin.tolerate", "3.0"),
         "expected ratios with 0 < tolerate < refuse",

@@ -38,6 +38,9 @@ SPECS = {
             {"pause": {"duration": "2m"}}, {"setWeight": 50},
         ],
     ),
+    "lets some readings pass": a_rollout(
+        metrics=[ERRORS, {**CEILING, "failureCondition": "> 0.015", "failureLimit": 3}], steps=[{"setWeight": 10}]
+    ),
     "rolls back when time is over": a_rollout(
         metrics=[{**ERRORS, "minSamples": 0}, {**ACCURACY, "onNoData": "pass"}], deadline="10m", onInconclusive="rollback"
     ),

@@ -191,6 +191,7 @@ STEPS = "spec.strategy.canary.steps"
         (f"{METRIC}.alpha", "1", f"{METRIC}.alpha: got 1, expected more than 0 and less than 1"),
         (f"{METRIC}.beta", "0", f"{METRIC}.beta: got 0, expected more than 0 and less than 1"),
         (f"{METRIC}.alpha", 0.01, f'{METRIC}.alpha: got 0.01, expected a number in quotes such as "1.2"'),
+        (f"{METRIC}.failureLimit", 3, f"{METRIC}.failureLimit: is not taken by test sequential-ratio"),
         (f"{METRIC}.margin", None, f"{METRIC}.margin: is missing; test sequential-ratio needs it"),
         (
             f"{METRIC}.margin.tolerate",

@@ -11,8 +11,10 @@ from kanarya_rollout.gates.threshold import Threshold
 from kanarya_rollout.gates.window import Window
 
 
-def gate(condition: str = "> 0.05", *, min_samples: int = 100, signal="errors", saved=None) -> Threshold:
-    spec = a_spec("ceiling", "threshold", signal=signal, failure_condition=condition, min_samples=min_samples)
+def gate(condition: str = "> 0.05", *, min_samples: int = 100, signal="errors", saved=None, limit: int = 0) -> Threshold:
+    spec = a_spec(
+        "ceiling", "threshold", signal=signal, failure_condition=condition, min_samples=min_samples, failure_limit=limit
+    )
     return Threshold.opened(spec, float(spec.alpha), saved)
 
 
@@ -64,3 +66,32 @@ def test_what_was_saved_as_json_continues(n: int, bad: int):
 def test_an_edited_line_judges_what_was_counted_before():
     seen = gate("> 0.5").fold(Window(candidate_n=100, candidate_bad=30))
     assert gate("> 0.2", saved=seen.saved()).judge().verdict == "Failed"
+
+
+BAD, GOOD, NOTHING = Window(candidate_n=100, candidate_bad=20), Window(candidate_n=1000), Window(stable_n=100)
+
+
+def test_bad_readings_up_to_the_limit_are_let_pass_and_the_next_one_is_the_verdict():
+    state = gate(limit=2).fold(BAD)
+    assert (state.judge().verdict, state.judge().needs) == ("Inconclusive", None)
+    assert state.judge().message.endswith("the line is > 0.05; 1 of the 2 bad readings that are let pass")
+    state = state.fold(BAD)
+    assert state.judge().verdict == "Inconclusive"
+    assert state.fold(BAD).judge().verdict == "Failed"
+    assert state.fold(GOOD).fold(GOOD).judge().verdict == "Successful"
+
+
+def test_a_window_without_the_candidate_is_no_reading_nor_is_one_before_there_are_enough():
+    state = gate(limit=1, min_samples=150).fold(BAD)
+    assert state.bad_readings == 0
+    state = state.fold(BAD)
+    for _ in range(5):
+        state = state.fold(NOTHING)
+    assert (state.bad_readings, state.judge().verdict) == (1, "Inconclusive")
+
+
+def test_readings_are_kept_over_a_restart_and_counted_anew_for_another_line():
+    seen = gate(limit=1).fold(BAD)
+    assert gate(limit=1, saved=seen.saved()).fold(BAD).judge().verdict == "Failed"
+    assert gate("> 0.10", limit=1, saved=seen.saved()).fold(BAD).judge().verdict == "Inconclusive"
+    assert gate("> 0.10", limit=1, saved=seen.saved()).fold(GOOD).judge().verdict == "Successful"

@@ -147,20 +147,27 @@ class Guard:
 
     def __init__(self, spec: GateSpec, rollouts: int) -> None:
         self.signal = spec.counts()
-        self._condition, self._least = str(spec.failure_condition), max(1, spec.min_samples)
+        self._condition, self._least, self._limit = str(spec.failure_condition), max(1, spec.min_samples), spec.failure_limit
         self._seen = np.zeros((2, rollouts), np.int64)
+        self._bad_readings = np.zeros(rollouts, np.int64)
 
     def look(self, which: Ints, candidate: Seen, stable: Seen) -> None:  # noqa: ARG002 (the test's form)
         """As the gate folds a window."""
-        self._seen[:, which] += observed(self.signal, candidate)
+        new = observed(self.signal, candidate)
+        self._seen[:, which] += new
+        self._bad_readings[which] += (new[0] > 0) & self._past_the_line(which)
 
     def verdicts(self, which: Ints) -> Ints:
         """As the gate judges."""
+        n, past = self._seen[0, which], self._past_the_line(which)
+        decided = np.where(self._bad_readings[which] > self._limit, FAILED, np.where(past, INCONCLUSIVE, SUCCESSFUL))
+        return np.where(n == 0, NO_DATA, np.where(n < self._least, INCONCLUSIVE, decided))
+
+    def _past_the_line(self, which: Ints) -> NDArray[np.bool_]:
         n, bad = self._seen[:, which]
         rate = bad / np.maximum(n, 1)
         if self.signal == "labels":
             rate = 1 - rate
         sign, line = self._condition.rstrip("0123456789. "), float(self._condition.lstrip("<>= "))
         violated = {">": rate > line, ">=": rate >= line, "<": rate < line, "<=": rate <= line}[sign.strip()]
-        decided = np.where(violated, FAILED, SUCCESSFUL)
-        return np.where(n == 0, NO_DATA, np.where(n < self._least, INCONCLUSIVE, decided))
+        return np.asarray(violated & (n >= self._least))

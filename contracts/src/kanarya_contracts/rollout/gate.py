@@ -93,6 +93,9 @@ class GateSpec(Strict):
     """For `sequential-mean`, required."""
     failure_condition: Annotated[str, Field(pattern=r"^[<>]=?\s*[0-9]+(\.[0-9]+)?$")] | None = None
     """For `threshold`, required: `"> 0.05"` of the candidate's own rate."""
+    failure_limit: int = Field(default=0, ge=0, le=1000)
+    """For `threshold`: how many bad readings are let pass before one is a verdict; with 0, the first is. A reading is a look
+    at the counters that brings candidate observations. While it is past its line the gate does not agree to a promotion."""
     slower_than: Duration | None = None
     """For signal `slow`: one of the histogram's bounds. Without it, the bound at or above the champion's p95 when the
     rollout starts, which then stays."""
@@ -151,6 +154,8 @@ class GateSpec(Strict):
                 wrong.append(problem(f"is missing; test {self.test} needs it{example}", alias))
             elif given and not needed:
                 wrong.append(problem(f"is not taken by test {self.test}", alias))
+        if self.failure_limit and self.test != "threshold":
+            wrong.append(problem(f"is not taken by test {self.test}", "failureLimit"))
         return wrong
 
     def _signal_problems(self, signal: Signal) -> list[Problem]:

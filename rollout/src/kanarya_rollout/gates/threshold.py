@@ -1,10 +1,12 @@
 """Is the candidate's own rate past a fixed line? An absolute guard, and no test.
 
-The rate is bad / n over the whole rollout; for labels it is the accuracy, right / n, as in `sequential_proportion`. With
-`minSamples` observations (at least one) the condition decides: met, the gate is Failed; not met, Successful. It judges the
+The rate is bad / n over the whole rollout; for labels it is the accuracy, right / n, as in `sequential_proportion`. From
+`minSamples` observations on (at least one), each window with observations of the candidate is a reading: bad where the
+condition is met. More than `failureLimit` of them, and the gate is Failed; otherwise it is Successful while the rate is on the
+right side of the line, and cannot tell while it is past it. An edited line begins to count its readings anew. It judges the
 environment together with the model and knows no error probability, so it stands beside the sequential tests and not in
 their place (shared incidents and peeking: R. Johari, L. Pekelis, D. Walsh, "Always Valid Inference", arXiv 1512.04922,
-section 1). Source of the form: `failureCondition` of Argo Rollouts' AnalysisTemplate.
+section 1). Source of the form: `failureCondition` and `failureLimit` of Argo Rollouts' AnalysisTemplate.
 """
 
 import operator
@@ -30,47 +32,76 @@ class Threshold:
     """As in the spec: `> 0.05`."""
     min_samples: int
     """At least 1."""
+    limit: int
+    """Bad readings that are let pass."""
     seen: Window
+    bad_readings: int = 0
 
     @classmethod
     def opened(cls, spec: GateSpec, alpha: float, saved: Mapping[str, list[str]] | None = None) -> "Threshold":  # noqa: ARG003
         """A gate that goes on from `saved`, or begins if that is None or counts something else. Spends no alpha."""
         assert spec.failure_condition is not None  # noqa: S101 (the spec's validator)
         signal, least = spec.counts(), max(1, spec.min_samples)
-        fresh = cls(name=spec.name, signal=signal, condition=spec.failure_condition, min_samples=least, seen=Window())
+        fresh = cls(
+            name=spec.name,
+            signal=signal,
+            condition=spec.failure_condition,
+            min_samples=least,
+            limit=spec.failure_limit,
+            seen=Window(),
+        )
         if saved is None or saved.get("of") != fresh.saved()["of"]:
             return fresh
-        return replace(fresh, seen=Window.restored(saved["seen"]))
+        line, count = saved.get("readings", ["", "0"])
+        return replace(
+            fresh, seen=Window.restored(saved["seen"]), bad_readings=int(count) if line == spec.failure_condition else 0
+        )
 
     def saved(self) -> Saved:
         """The counts; the condition may be edited in mid-rollout, they stay."""
-        return {"of": ["threshold", self.signal], "seen": self.seen.saved()}
+        readings = [self.condition, str(self.bad_readings)]
+        return {"of": ["threshold", self.signal], "seen": self.seen.saved(), "readings": readings}
 
     def fold(self, window: Window) -> "Threshold":
-        """One window more."""
-        return replace(self, seen=self.seen + window)
+        """One window more, and a reading if it has observations of the candidate."""
+        after = replace(self, seen=self.seen + window)
+        return replace(after, bad_readings=self.bad_readings + (bool(window.candidate_n) and after.past_the_line))
 
     def judge(self, elapsed: float | None = None) -> Evidence:
         """No evidence in the sense of the sequential tests: the e-values stay None."""
         n, word = self.seen.candidate_n, words(self.signal)
+        verdict, needs = self._verdict(), max(0, self.min_samples - n)
         if n == 0:
-            verdict: Verdict = "NoData"
             message = f"no candidate {word.observations} yet"
-        elif n < self.min_samples:
-            verdict = "Inconclusive"
-            message = progress(n, self.min_samples - n, word.observations)
+        elif needs:
+            message = progress(n, needs, word.observations)
         else:
-            verdict = "Failed" if self._violated() else "Successful"
-            message = f"{self._speak()} on {n:,} candidate {word.observations}; the line is {self.condition}"
-        needs = 0 if verdict in {"Failed", "Successful"} else max(0, self.min_samples - n)
+            message = f"{self._speak()} on {n:,} candidate {word.observations}; the line is {self.condition}{self._let_pass()}"
         return Evidence(
             metric=self.name,
             candidate=self.seen.candidate,
             stable=self.seen.stable,
             verdict=verdict,
-            needs=needs,
+            needs=None if verdict == "Inconclusive" and not needs else needs,
             message=timed(message, needs, n, elapsed),
         )
+
+    @property
+    def past_the_line(self) -> bool:
+        """Whether there are enough observations, and the condition is met."""
+        return self.seen.candidate_n >= self.min_samples and self._violated()
+
+    def _verdict(self) -> Verdict:
+        if self.seen.candidate_n == 0:
+            return "NoData"
+        if self.seen.candidate_n < self.min_samples:
+            return "Inconclusive"
+        if max(self.bad_readings, self.past_the_line) > self.limit:  # past an edited line, before any reading
+            return "Failed"
+        return "Inconclusive" if self.past_the_line else "Successful"
+
+    def _let_pass(self) -> str:
+        return f"; {self.bad_readings:,} of the {self.limit:,} bad readings that are let pass" if self.limit else ""
 
     def _rate(self) -> float:
         bad = self.seen.candidate_bad / self.seen.candidate_n
