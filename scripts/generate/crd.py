@@ -216,6 +216,7 @@ FACETS: Mapping[str, Schema] = {
     "status.conditions": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     "status.quarantine": {"x-kubernetes-list-type": "atomic"},
     "status.evidence": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]},
+    "status.sincePromotion": {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]},
     "status.ledger": {"x-kubernetes-map-type": "atomic"},
 }
 """Path → what is added there: bounds that make the cost of a rule finite, and how lists are merged."""

@@ -24,6 +24,7 @@ _ADVICE = {
     Reason.EXAMPLE_NOT_REPRODUCED: "Train again with the libraries that serve: the artifact's own example came out different.",
     Reason.ABORTED_BY_REQUEST: "Start again with: kanarya rollout retry {name}",
     Reason.UNDONE_BY_REQUEST: "Start again with: kanarya rollout retry {name}",
+    Reason.REGRESSED: "An incident that any version would have had looks alike. Start again with: kanarya rollout retry {name}",
     Reason.UNDOING: "The registry's alias follows when the gateway says that it has the weight and the registry answers.",
     Reason.TARGET_TAKEN: "Delete one of the two, or give each its own target and host names.",
     Reason.TARGET_UNSUPPORTED: "Change what the message names; nothing moves until then, and traffic stays as it is.",
@@ -78,7 +79,8 @@ def _gates(rollout: ModelRollout) -> list[str]:
 
 def _way_back(rollout: ModelRollout) -> list[str]:
     ends = "A new challenger ends that sooner: the former champion leaves before it starts."
-    return [f"{line}. {ends}" for line in view.way_back(rollout)]
+    seen = [f"{row.metric}: {row.message}." for row in rollout.status.since_promotion if rollout.status.warm is not None]
+    return [*(f"{line}. {ends}" for line in view.way_back(rollout)), *seen]
 
 
 def _quarantine(rollout: ModelRollout) -> list[str]:

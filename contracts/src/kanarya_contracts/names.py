@@ -159,6 +159,9 @@ class Reason(StrEnum):
     UNDONE_BY_REQUEST = "UndoneByRequest"
     """A person said so after it had been promoted, within `rollbackWindow`."""
 
+    REGRESSED = "Regressed"
+    """After it had been promoted, within `rollbackWindow`, it did worse than in its own rollout."""
+
     PAUSED_BY_REQUEST = "PausedByRequest"
     """A person said so; `resume` ends it."""
 
@@ -237,6 +240,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.CHAMPION_MOVED,
         Reason.ABORTED_BY_REQUEST,
         Reason.UNDONE_BY_REQUEST,
+        Reason.REGRESSED,
     ),
     ConditionType.PAUSED: (
         Reason.PAUSED_BY_REQUEST,

@@ -139,8 +139,8 @@ class Observation:
     copies: Copies | None = None
     """What the gateway copies now, by the same word of it."""
     series: tuple[Series, ...] | Unread = ()
-    """Counters of the stable version and the candidate, at most `spec.analysis.interval` old; () when no candidate is on
-    its way. Read anew whenever a weight is about to change or has not come into force yet."""
+    """Counters of the stable version and the candidate, at most `spec.analysis.interval` old; of the new champion alone while
+    the former one is warm; () when there is neither. Read anew whenever a weight is about to change or on its way."""
     request: Request | BadRequest | None = None
     """ANNOTATION_REQUEST, unless it was answered before."""
     taken: str | None = None

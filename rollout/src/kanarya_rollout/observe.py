@@ -83,11 +83,11 @@ class Watch:
         return RegistryView(stable=stable, candidate=candidate, pinned_exists=exists)
 
     def _series_now(self, rollout: ModelRollout, now: datetime, *, moving: bool) -> tuple[Series, ...] | Unread:
-        status = rollout.status
-        if _pinned(status) is None or status.stable is None or status.candidate is None:
+        versions = _followed(rollout.status)
+        if not versions:
             self._series = None
             return ()
-        versions = (status.stable.version, status.candidate.version)
+        moving = moving and len(versions) > 1
         known = self._series
         if known is None or moving or not _young(known[0], now, rollout.spec.analysis.interval.total_seconds()):
             known = self._series = (now, _answer(lambda: self.world.metrics.read(versions)))
@@ -111,6 +111,16 @@ def _pinned(status: ModelRolloutStatus) -> str | None:
     """The version on its way."""
     on_its_way = status.current_step_index is not None and status.candidate is not None
     return status.candidate.version if on_its_way and status.candidate else None
+
+
+def _followed(status: ModelRolloutStatus) -> tuple[str, ...]:
+    """The versions whose counters matter: both sides of a rollout, or the new champion alone while the former one is warm."""
+    if status.stable is None:
+        return ()
+    pinned = _pinned(status)
+    if pinned is None:
+        return (status.stable.version,) if status.warm is not None else ()
+    return (status.stable.version, pinned)
 
 
 def _moving(rollout: ModelRollout, in_force: object, copied: Copies | None) -> bool:

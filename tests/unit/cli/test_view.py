@@ -194,3 +194,12 @@ def test_versions_in_quarantine_are_shown_and_explained_with_the_way_out() -> No
     line = "In quarantine until `kanarya rollout retry iris`: 6 (GateRefused), 5 (GateRefused)"
     assert line in printed(view.rollout(one))
     assert sentences(one)[1:] == ["Version 6 is in quarantine.", f"{line}."]
+
+
+def test_what_was_seen_since_a_promotion_is_explained_while_there_is_a_way_back() -> None:
+    row = {"metric": "error-rate", "verdict": "Inconclusive", "message": "0.2% of 500 requests failed since the promotion"}
+    fields = {"stable": version("8"), "since_promotion": [row], "warm": version("7"), "warm_since": NOW}
+    assert f"error-rate: {row['message']}." in sentences(rollout(status=ModelRolloutStatus.model_validate(fields)))
+    assert row["message"] not in " ".join(
+        sentences(rollout(status=ModelRolloutStatus.model_validate({**fields, "warm": None})))
+    )

@@ -93,8 +93,8 @@ def test_killed_before_or_after_any_write_it_ends_the_same_and_counts_nothing_tw
             assert labels.bad == process.counts[version, "wrong", None]
 
 
-def undone(kill_at: int | None, *, delay: int) -> tuple[Simulation, int]:
-    """Version 2 was promoted; a person undoes it, and asks no second time."""
+def undone(kill_at: int | None, *, delay: int, asked: bool) -> tuple[Simulation, int]:
+    """Version 2 was promoted; a person undoes it, and asks no second time, or its own failures do."""
     world = Simulation(a_rollout(steps=STEPS, metrics=GATES, rollbackWindow="10m"))
     world.serve_first()
     world.challenge("2")
@@ -102,27 +102,31 @@ def undone(kill_at: int | None, *, delay: int) -> tuple[Simulation, int]:
     world.run(ticks=3)
     world.traffic.delay = delay
     world.fuse.moments, world.fuse.at = 0, kill_at
-    world.ask(Verb.UNDO)
+    if asked:
+        world.ask(Verb.UNDO)
+    else:
+        world.quality["2"] = Quality(errors=0.9)
     kills, given = 0, 100
     for _ in range(20):
-        kills += not world.tick_or_die()
-        status, asked = world.status, world.traffic.asked.get("2", 0)
-        assert asked <= (100 if status.stable.version == "2" else 0)  # never more than the status says
-        assert asked <= given  # and never back
+        kills += not world.tick_or_die(requests=0 if asked else 50)
+        status, told = world.status, world.traffic.asked.get("2", 0)
+        assert told <= (100 if status.stable.version == "2" else 0)  # never more than the status says
+        assert told <= given  # and never back
         assert {version for version, share in world.traffic.asked.items() if share} <= set(world.serving.processes)
-        given = asked
+        given = told
     return world, kills
 
 
 @pytest.mark.parametrize("delay", [0, 3])
-def test_killed_before_or_after_any_write_of_an_undo_it_ends_the_same(delay: int):
-    calm, _ = undone(None, delay=delay)
+@pytest.mark.parametrize(("asked", "reason"), [(True, "UndoneByRequest"), (False, "Regressed")])
+def test_killed_before_or_after_any_write_of_an_undo_it_ends_the_same(delay: int, asked: bool, reason: str):
+    calm, _ = undone(None, delay=delay, asked=asked)
     expected = outcome(calm)
     assert (expected["stable"], expected["aliases"]["champion"], expected["running"]) == ("1", "1", {"1"})
-    assert expected["conditions"]["RolledBack"] == ("True", "UndoneByRequest")
+    assert expected["conditions"]["RolledBack"] == ("True", reason)
     assert calm.fuse.moments > 10
     for moment in range(calm.fuse.moments):
-        world, kills = undone(moment, delay=delay)
+        world, kills = undone(moment, delay=delay, asked=asked)
         assert kills == 1, f"the fuse at {moment} did not go"
         assert outcome(world) == expected, f"killed at {moment}"
 

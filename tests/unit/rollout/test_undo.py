@@ -36,7 +36,7 @@ def test_within_the_window_nothing_is_written_while_nothing_happens():
     world = just_promoted("10m")
     world.run(ticks=5)
     written = len(world.store.history)
-    world.run(ticks=100, requests=10)
+    world.run(ticks=100)
     assert len(world.store.history) == written
 
 

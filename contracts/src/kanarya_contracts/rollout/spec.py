@@ -230,6 +230,9 @@ class ModelRolloutSpec(Strict):
     """How traffic moves."""
     analysis: Analysis
     """What it depends on."""
+    on_regression: Literal["undo", "alert"] = "undo"
+    """What happens when, within `rollbackWindow`, the new champion does worse than in its own rollout: `undo` gives the former
+    champion every request again, and the version is in quarantine; `alert` is an event, and a person decides."""
     freeze: tuple[FreezeWindow, ...] = ()
     """When nothing starts, no weight rises and nothing is promoted. The time in them does not count towards `deadline`."""
     on_inconclusive: Literal["pause", "rollback", "promote"] = "pause"

@@ -145,6 +145,9 @@ class ModelRolloutStatus(Strict):
     """Versions that are not tried again until `kanarya rollout retry`, the newest last. The last twenty."""
     evidence: tuple[Evidence, ...] = ()
     """What each gate has seen of the present candidate, and what it says."""
+    since_promotion: tuple[Evidence, ...] = ()
+    """What each gate on errors, slow answers and labels has seen of the version since it was promoted (`candidate`), against
+    its own past (`stable`), as long as `rollbackWindow` lasts; it stays until the next candidate."""
     conditions: tuple[Condition, ...] = ()
     """One of each type at most."""
     last_request_id: str | None = None

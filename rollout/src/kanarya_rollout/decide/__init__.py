@@ -11,6 +11,8 @@ decision.
     ending      rolled back or promoted; the verdict for the registry
     champion    the first stable version, one moved by hand, the one that leaves
     undo        the one that stays warm after a promotion, and the way back to it
+    aftermath   the new champion against its own past, as long as there is a way back
+    quarantine  versions that are not tried again
     trouble     Degraded: what holds everything and judges nothing
     weights     status → shares, copies
     draft       the decision while it is being made
@@ -20,7 +22,7 @@ from collections.abc import Mapping
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRollout, VersionRef
-from kanarya_rollout.decide import candidate, champion, ending, evidence, requests, steps, undo
+from kanarya_rollout.decide import aftermath, candidate, champion, ending, evidence, requests, steps, undo
 from kanarya_rollout.decide.conditions import degraded
 from kanarya_rollout.decide.decision import AliasMove, Decision, Event, Wanted
 from kanarya_rollout.decide.draft import Draft
@@ -83,6 +85,7 @@ def _heed_gates(draft: Draft) -> None:
 def _rest(draft: Draft) -> None:
     """No candidate is on its way: settle who is stable, then see whether there is a new one."""
     undo.tell_registry(draft)
+    aftermath.watch(draft)
     undo.cool(draft)
     champion.adopt(draft)
     candidate.pin(draft)

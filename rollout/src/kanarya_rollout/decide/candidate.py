@@ -58,6 +58,7 @@ def pin(draft: Draft) -> None:
         started_at=draft.now,
         step_started_at=draft.now,
         evidence=(),
+        since_promotion=(),
         ledger=Ledger(),
     )
     for kind in (ConditionType.PROMOTED, ConditionType.ROLLED_BACK, ConditionType.PAUSED):

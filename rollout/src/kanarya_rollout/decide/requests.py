@@ -88,7 +88,7 @@ def _retry(draft: Draft, request: Request) -> str | None:
 def _undo(draft: Draft, request: Request) -> str | None:
     refused = undo.why_not(draft)
     if refused is None:
-        undo.undo(draft, f"asked{_by(request)}")
+        undo.undo(draft, Reason.UNDONE_BY_REQUEST, f"asked{_by(request)}")
     return refused
 
 

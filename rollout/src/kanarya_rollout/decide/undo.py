@@ -2,7 +2,7 @@
 promotion, and what is needed then is a weight and no start: the gateway first, the registry's alias when the gateway has it.
 
 The window ends early for a new candidate, because three versions are never kept at once, and for a third version that the
-registry calls champion. Nothing here undoes by itself.
+registry calls champion. Who undoes is a person (`requests`) or the new champion's own counts (`aftermath`).
 """
 
 from kanarya_contracts.names import ConditionType, Reason
@@ -77,7 +77,7 @@ def _cold(draft: Draft, warm: VersionRef) -> str | None:
     return refusal(draft, warm)
 
 
-def undo(draft: Draft, message: str) -> None:
+def undo(draft: Draft, reason: Reason, message: str) -> None:
     """Every request to the former champion, from now on. Only where `why_not` has nothing to say."""
     undone, back = draft.status.stable, draft.status.warm
     assert undone is not None  # noqa: S101 (asked by the caller)
@@ -85,12 +85,10 @@ def undo(draft: Draft, message: str) -> None:
     draft.change(stable=back, warm=None, warm_since=None, retiring=undone)
     draft.note(let_go_at=None)
     draft.clear(ConditionType.PROMOTED)
-    draft.set(ConditionType.ROLLED_BACK, Reason.UNDONE_BY_REQUEST, message)
-    quarantine.put(draft, undone, Reason.UNDONE_BY_REQUEST, message)
+    draft.set(ConditionType.ROLLED_BACK, reason, message)
+    quarantine.put(draft, undone, reason, message)
     draft.set(ConditionType.PROGRESSING, Reason.UNDOING, f"version {back.version} gets every request again: {message}")
-    draft.tell(
-        Reason.UNDONE_BY_REQUEST, f"version {undone.version} was undone, version {back.version} serves: {message}", warning=True
-    )
+    draft.tell(reason, f"version {undone.version} was undone, version {back.version} serves: {message}", warning=True)
 
 
 def tell_registry(draft: Draft) -> None:

@@ -7,6 +7,7 @@
     distribution           predictions: how far any class's share moved
     sample_ratio           the split itself; blocks a promotion, refuses nobody
     threshold              absolute guard
+    own_past               a version against itself, after its promotion; not a gate of a rollout
 
     gate    what a gate is              mixture      means of e-processes, and the answer they give together
     window  what it folds               proportions  e-variables for two proportions
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from kanarya_contracts.rollout import GateSpec
 from kanarya_rollout.gates.distribution import Distribution
 from kanarya_rollout.gates.gate import Gate, Saved
+from kanarya_rollout.gates.own_past import JUDGED, against_past
 from kanarya_rollout.gates.sample_ratio import SampleRatio
 from kanarya_rollout.gates.sequential_mean import SequentialMean
 from kanarya_rollout.gates.sequential_pairs import SequentialPairs
@@ -29,7 +31,21 @@ from kanarya_rollout.gates.sequential_ratio import SequentialRatio
 from kanarya_rollout.gates.threshold import Threshold
 from kanarya_rollout.gates.window import Classes, Observed, Pairs, Scores, Split, Sums, Window
 
-__all__ = ["Classes", "Gate", "Observed", "Pairs", "Saved", "Scores", "Split", "Sums", "Window", "open_gate", "refusing"]
+__all__ = [
+    "JUDGED",
+    "Classes",
+    "Gate",
+    "Observed",
+    "Pairs",
+    "Saved",
+    "Scores",
+    "Split",
+    "Sums",
+    "Window",
+    "against_past",
+    "open_gate",
+    "refusing",
+]
 
 _TESTS: Mapping[str, Callable[[GateSpec, float, Mapping[str, list[str]] | None], Gate]] = {
     "sequential-ratio": SequentialRatio.opened,
