@@ -12,6 +12,9 @@ API_VERSION = f"{GROUP}/v1alpha1"
 FIELD_MANAGER = "kanarya-rollout"
 """Who the controller is in server-side apply and in managed fields."""
 
+CLOUD_EVENT_TYPE = "dev.kanarya.modelrollout"
+"""Start of the `type` of every CloudEvent that the controller sends; a dot and a Reason follow."""
+
 # --- labels and annotations ------------------------------------------------------------------------------------------
 
 LABEL_APP = "app.kubernetes.io/name"

@@ -10,12 +10,15 @@ A process that is told to stop ends between two passes and lets go of the Lease,
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import get_args
 
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.clock import SystemClock
 from kanarya_rollout.controller import Controller
 from kanarya_rollout.lease import EVERY, Lease
+from kanarya_rollout.message import SignedCloudEvent, Text, key_of
+from kanarya_rollout.notify import Channel, Notifications, Outcome
 from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.events import KubernetesEvents
 from kanarya_rollout.ports.example import Examples
@@ -45,6 +48,7 @@ class Operator:
             settings.prometheus, max_age=settings.metrics_max_age_seconds, login=settings.prometheus_login
         )
         self._registry = MlflowRegistry(settings.registry)
+        self._notifications = Notifications(tuple(_channels(settings, self._telemetry)))
 
     def run(self, stop: threading.Event) -> None:
         """Lead whenever this process is elected, until `stop`. Raises OSError for a port in use."""
@@ -53,6 +57,7 @@ class Operator:
         try:
             self._lead_when_elected(stop)
         finally:
+            self._notifications.close()
             pages.shutdown()
             pages.server_close()
             self._examples.close()
@@ -70,7 +75,7 @@ class Operator:
             metrics_for=parts.metrics_for,
             clock=SystemClock(),
             log=_LOG,
-            listeners=(KubernetesEvents(api, instance=settings.identity), self._telemetry),
+            listeners=(KubernetesEvents(api, instance=settings.identity), self._telemetry, self._notifications),
         )
 
     def _lead_when_elected(self, stop: threading.Event) -> None:
@@ -104,6 +109,18 @@ class Operator:
             self._telemetry.forget()
             if not stop.is_set():
                 _LOG.warning("%s does not lead any more", self._settings.identity)
+
+
+def _channels(settings: Settings, telemetry: Telemetry) -> Iterator[Channel]:
+    """The receivers that the settings name."""
+    for name, address in (("webhook", settings.webhook_url), ("slack", settings.slack_url)):
+        if address is not None:
+            telemetry.receiver(name, get_args(Outcome))
+    if settings.webhook_url is not None and settings.webhook_secret is not None:
+        form = SignedCloudEvent(key=key_of(settings.webhook_secret.get_secret_value()))
+        yield Channel("webhook", settings.webhook_url.get_secret_value(), form, count=telemetry.notified)
+    if settings.slack_url is not None:
+        yield Channel("slack", settings.slack_url.get_secret_value(), Text(), count=telemetry.notified)
 
 
 class _Store(KubernetesStore):

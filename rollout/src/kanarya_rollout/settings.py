@@ -4,13 +4,15 @@ Read by `__main__`. All problems are reported at once, a misspelt KANARYA_ROLLOU
 given. Passwords are never shown.
 """
 
+import re
 import socket
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from kanarya_contracts.problems import from_validation
+from kanarya_contracts.problems import agreed, from_validation, problem
+from kanarya_rollout.message import key_of
 
 PREFIX = "KANARYA_ROLLOUT_"
 """Of the variables that are ours alone."""
@@ -20,7 +22,20 @@ def _commas(value: object) -> object:
     return tuple(filter(None, (one.strip() for one in value.split(",")))) if isinstance(value, str) else value
 
 
+def _address(value: SecretStr) -> SecretStr:
+    if not re.match(r"^https?://[^\s/]", value.get_secret_value()):
+        raise ValueError("expected an http:// or https:// address; what it got is not shown")
+    return value
+
+
+def _signing(value: SecretStr) -> SecretStr:
+    key_of(value.get_secret_value())
+    return value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_commas)]
+Address = Annotated[SecretStr, AfterValidator(_address)]
+Signing = Annotated[SecretStr, AfterValidator(_signing)]
 
 
 class Settings(BaseModel):
@@ -40,6 +55,12 @@ class Settings(BaseModel):
     """Who we are to Prometheus, where it asks."""
     prometheus_password: SecretStr = Field(default=SecretStr(""), alias="PROMETHEUS_PASSWORD")
     """And how we prove it."""
+    webhook_url: Address | None = Field(default=None, alias=f"{PREFIX}WEBHOOK_URL")
+    """Where CloudEvents about rollouts are posted to, signed; such as https://example.com/kanarya."""
+    webhook_secret: Signing | None = Field(default=None, alias=f"{PREFIX}WEBHOOK_SECRET")
+    """With what they are signed after Standard Webhooks: whsec_ and 24 to 64 bytes in base64. Required with the address."""
+    slack_url: Address | None = Field(default=None, alias=f"{PREFIX}SLACK_URL")
+    """An incoming webhook of Slack, or of what takes the same; its address is its secret."""
     artifacts_root: str | None = Field(default=None, alias=f"{PREFIX}ARTIFACTS_ROOT", pattern=r"^[a-z0-9]+://\S+$")
     """MLflow's --artifacts-destination, such as s3://mlflow/artifacts: what mlflow-artifacts: stands for to KServe."""
     namespaces: Names = Field(default=(), alias=f"{PREFIX}NAMESPACES")
@@ -68,6 +89,13 @@ class Settings(BaseModel):
     """Whether KServe makes routes by itself, where its ConfigMap may not be read; true if nobody says."""
     kubeconfig: str | None = Field(default=None, alias=f"{PREFIX}KUBECONFIG")
     """A kubeconfig's path, outside of a cluster; without it, the pod's service account."""
+
+    @model_validator(mode="after")
+    def _signed(self) -> Self:
+        url, secret = f"{PREFIX}WEBHOOK_URL", f"{PREFIX}WEBHOOK_SECRET"
+        missing = [secret] if self.webhook_secret is None else [url]
+        wrong = [problem("is missing: an address and what signs the messages to it belong together", name) for name in missing]
+        return agreed(self, wrong if (self.webhook_url is None) != (self.webhook_secret is None) else [])
 
     @property
     def registry_login(self) -> tuple[str, str] | None:

@@ -5,7 +5,7 @@ Live: the loop has come round lately, or the wait for the Lease has. Ready: this
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector, generate_latest
@@ -44,6 +44,9 @@ class Telemetry:
         self._step = Gauge(
             "kanarya_rollout_step", "Index of the present step; -1 without a candidate.", _ROLLOUT, registry=self.registry
         )
+        self._notifications = Counter(
+            "kanarya_rollout_notifications", "Messages to receivers.", ("receiver", "outcome"), registry=self.registry
+        )
         ProcessCollector(registry=self.registry)
 
     def turn(self) -> None:
@@ -55,6 +58,15 @@ class Telemetry:
         self.elected = leads
         self._leader.set(leads)
         self.turn()
+
+    def receiver(self, name: str, outcomes: Iterable[str]) -> None:
+        """There is one. Its counters begin at 0, so that the first message that is not taken is an increase."""
+        for outcome in outcomes:
+            self._notifications.labels(name, outcome)
+
+    def notified(self, receiver: str, outcome: str) -> None:
+        """What became of a message. Called from the receivers' threads."""
+        self._notifications.labels(receiver, outcome).inc()
 
     def forget(self) -> None:
         """Another leads; what this process knew of rollouts is old."""

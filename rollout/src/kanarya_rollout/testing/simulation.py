@@ -2,12 +2,12 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, ConditionType, Verb
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
-from kanarya_rollout.controller import Controller
+from kanarya_rollout.controller import Controller, Listener
 from kanarya_rollout.decide import Decision
 from kanarya_rollout.testing.documents import a_rollout
 from kanarya_rollout.testing.ports import (
@@ -61,7 +61,7 @@ class Simulation:
         self._carry: dict[tuple[str, str], float] = {}
         self._requests = 0
 
-    def fresh_controller(self) -> Controller:
+    def fresh_controller(self, listeners: Sequence[Listener] = ()) -> Controller:
         """A controller that knows nothing but the store."""
         self.controller = Controller(
             store=self.store,
@@ -71,6 +71,7 @@ class Simulation:
             metrics_for=lambda _: self.metrics,
             clock=self.clock,
             log=logging.getLogger("kanarya_rollout.testing"),
+            listeners=listeners,
         )
         return self.controller
 
