@@ -70,6 +70,9 @@ FEATURES = "kanarya_model_feature_values_total"
 """Counter {model, version, feature, bin}: values of answered rows, copies included, by the bins of the artifact's reference
 histogram."""
 
+FEATURES_REFERENCE = "kanarya_model_feature_reference_rows"
+"""Gauge {model, version, feature, bin}: training rows in each of those bins, which is what the values are compared with."""
+
 FEATURES_MISSING = "kanarya_model_feature_missing_total"
 """Counter {model, version, feature}: answered rows without a value."""
 

@@ -201,6 +201,9 @@ def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
     values = CounterMetricFamily(
         names.FEATURES, "Values of answered rows, by bin of the reference.", labels=(*labels, names.BIN)
     )
+    reference = GaugeMetricFamily(
+        names.FEATURES_REFERENCE, "Training rows, by bin of the reference.", labels=(*labels, names.BIN)
+    )
     missing = CounterMetricFamily(names.FEATURES_MISSING, "Answered rows without a value.", labels=labels)
     outside = CounterMetricFamily(names.FEATURES_OUTSIDE, "Values that the training rows did not reach.", labels=labels)
     for counts in all_counts:
@@ -208,6 +211,7 @@ def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
             own = (*counts.own, feature.name)
             for name, count in feature.bins.items():
                 values.add_metric((*own, name), count)
+                reference.add_metric((*own, name), feature.reference[name])
             missing.add_metric(own, feature.missing)
             outside.add_metric(own, feature.outside)
-    return values, missing, outside
+    return values, reference, missing, outside

@@ -360,3 +360,4 @@ def test_features_are_counted_in_the_bins_of_the_reference_with_as_many_series_a
         f'{{feature="sepal_width",{OWN}}}': 0,
     }
     assert set(asked.metric("kanarya_model_feature_missing_total").values()) == {0}
+    assert asked.metric("kanarya_model_feature_reference_rows").keys() == after.keys()

@@ -90,4 +90,4 @@ def test_there_are_never_more_series_than_allowed_whatever_is_sent(columns, most
 
     evidence.add(Rows(count=300, columns=(*[np.linspace(-9, 9, 300)] * columns, words)))
 
-    assert sum(len(one.bins) + 2 for one in evidence.features()) <= most
+    assert sum(2 * len(one.bins) + 2 for one in evidence.features()) <= most

@@ -44,6 +44,8 @@ class Feature:
     name: str
     bins: dict[str, int]
     """By number of the reference's bin from 0 on, or by word."""
+    reference: dict[str, int]
+    """Training rows in the same bins."""
     missing: int = 0
     outside: int = 0
     """Numbers beyond the training rows' smallest and largest, which are in the outer bins too; words that are in no bin."""
@@ -76,8 +78,8 @@ class Evidence:
         self._features: dict[int, Feature] = {}
         for index, column in enumerate(contract.inputs):
             feature = _feature(column, contract.reference.features.get(column.name))
-            if feature is not None and len(feature.bins) + 2 <= most_series:
-                most_series -= len(feature.bins) + 2
+            if feature is not None and 2 * len(feature.bins) + 2 <= most_series:
+                most_series -= 2 * len(feature.bins) + 2
                 self._features[index] = feature
         # Rows of numbers are copied together: arrays that were kept would each hold a request's memory.
         self._matrix = np.empty((PENDING_ROWS, len(contract.inputs)))
@@ -137,9 +139,9 @@ def _feature(
     """What to count of a column; None where there is no reference to compare with."""
     match column, histogram:
         case NumericColumn(), NumericHistogram():
-            bins = {str(number): 0 for number in range(len(histogram.counts))}
+            rows = {str(number): count for number, count in enumerate(histogram.counts)}
             marks = [*histogram.edges, column.minimum, np.nextafter(column.maximum, np.inf), np.nan]
-            return Feature(name=column.name, bins=bins, marks=np.array(marks, np.float64))
+            return Feature(name=column.name, bins=dict.fromkeys(rows, 0), reference=rows, marks=np.array(marks, np.float64))
         case CategoricalColumn(), CategoricalHistogram():
-            return Feature(name=column.name, bins=dict.fromkeys(histogram.counts, 0))
+            return Feature(name=column.name, bins=dict.fromkeys(histogram.counts, 0), reference=dict(histogram.counts))
     return None
