@@ -17,6 +17,7 @@ _ADVICE = {
     Reason.CHAMPION_MISSING: "Point the stable alias to a version: that is what serves.",
     Reason.PAUSED_BY_REQUEST: "Go on with: kanarya rollout resume {name}",
     Reason.PAUSE_STEP: "Go on with: kanarya rollout promote {name}",
+    Reason.INPUT_DRIFT: "It goes on when the alert ends; if drift does not matter, with: kanarya rollout promote --full {name}",
     Reason.INCONCLUSIVE: "Decide with: kanarya rollout promote --full {name}, or kanarya rollout abort {name}",
     Reason.FREEZE_WINDOW: "Wait, or take the window out of spec.freeze; kanarya rollout abort {name} works at any time.",
     Reason.GATE_REFUSED: "The version stays refused until: kanarya rollout retry {name}, or a newer challenger.",

@@ -15,6 +15,9 @@ FIELD_MANAGER = "kanarya-rollout"
 CLOUD_EVENT_TYPE = "dev.kanarya.modelrollout"
 """Start of the `type` of every CloudEvent that the controller sends; a dot and a Reason follow."""
 
+ALERT_INPUT_DRIFT = "InputDrift"
+"""Prometheus alert {namespace, model, version, feature}: the rows that a version gets are unlike those it was trained on."""
+
 # --- labels and annotations ------------------------------------------------------------------------------------------
 
 LABEL_APP = "app.kubernetes.io/name"
@@ -171,6 +174,9 @@ class Reason(StrEnum):
     PAUSE_STEP = "PauseStep"
     """The present step waits for a person; `promote` ends it."""
 
+    INPUT_DRIFT = "InputDrift"
+    """The rows that the candidate gets are unlike those it was trained on, and `analysis.onInputDrift` is `hold`."""
+
     INCONCLUSIVE = "Inconclusive"
     """The deadline passed without a verdict, and `onInconclusive` is `pause`."""
 
@@ -248,6 +254,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
     ConditionType.PAUSED: (
         Reason.PAUSED_BY_REQUEST,
         Reason.PAUSE_STEP,
+        Reason.INPUT_DRIFT,
         Reason.INCONCLUSIVE,
     ),
     ConditionType.FROZEN: (Reason.FREEZE_WINDOW,),

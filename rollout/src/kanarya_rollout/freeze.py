@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from kanarya_contracts.rollout import DAYS, FreezeWindow
 
 _FARTHEST = 400
-"""Windows in a row that are looked through for the end of a freeze, and days back for what was outside."""
+"""Days that are looked through: ahead for the end of a freeze, back for what was outside."""
 
 _DAY = timedelta(days=1)
 
@@ -37,16 +37,10 @@ class Frozen:
 
 def frozen(windows: Sequence[FreezeWindow], now: datetime) -> Frozen | None:
     """The freeze that holds at `now`; None if there is none. Windows that meet are one freeze."""
-    holding = next((one for one in windows if any(start <= now < end for start, end in _near(one, now))), None)
-    if holding is None:
+    holding = [(one, end) for one in windows for start, end in _near(one, now) if start <= now < end]
+    if not holding:
         return None
-    until = now
-    for _ in range(_FARTHEST):
-        ends = [end for one in windows for start, end in _near(one, until) if start <= until < end]
-        if not ends:
-            break
-        until = max(ends)
-    return Frozen(window=holding, until=until)
+    return Frozen(window=holding[0][0], until=_end(tuple(windows), max(end for _, end in holding)))
 
 
 def outside(windows: Sequence[FreezeWindow], since: datetime, now: datetime) -> timedelta:
@@ -59,6 +53,18 @@ def outside(windows: Sequence[FreezeWindow], since: datetime, now: datetime) -> 
         left += max(min(start, now) - reached, timedelta(0))
         reached = max(reached, min(end, now))
     return left + (now - reached)
+
+
+@lru_cache(maxsize=1024)
+def _end(windows: tuple[FreezeWindow, ...], reached: datetime) -> datetime:
+    """When no window holds any more, from the end of one on."""
+    farthest = reached + _DAY * _FARTHEST
+    while reached < farthest:
+        ends = [end for one in windows for start, end in _near(one, reached) if start <= reached < end]
+        if not ends:
+            break
+        reached = max(ends)
+    return reached
 
 
 def _near(window: FreezeWindow, moment: datetime) -> Iterator[tuple[datetime, datetime]]:

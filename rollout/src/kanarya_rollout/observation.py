@@ -141,6 +141,8 @@ class Observation:
     series: tuple[Series, ...] | Unread = ()
     """Counters of the stable version and the candidate, at most `spec.analysis.interval` old; of the new champion alone while
     the former one is warm; () when there is neither. Read anew whenever a weight is about to change or on its way."""
+    drifting: tuple[str, ...] = ()
+    """Columns of the requests that are unlike what the candidate was trained on; as old as `series`."""
     request: Request | BadRequest | None = None
     """ANNOTATION_REQUEST, unless it was answered before."""
     taken: str | None = None

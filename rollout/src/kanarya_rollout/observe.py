@@ -25,6 +25,9 @@ from kanarya_rollout.ports.traffic import Traffic
 
 T = TypeVar("T")
 
+_Counted = tuple[tuple[Series, ...] | Unread, tuple[str, ...]]
+"""The counters, and which columns drift."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class World:
@@ -42,7 +45,7 @@ class Watch:
     def __init__(self, world: World) -> None:
         self.world = world
         self._registry: tuple[datetime, str | None, RegistryView | Unread] | None = None
-        self._series: tuple[datetime, tuple[Series, ...] | Unread] | None = None
+        self._counted: tuple[datetime, _Counted] | None = None
 
     def forget_registry(self) -> None:
         """Ask it again on the next pass, because it was written to."""
@@ -52,13 +55,15 @@ class Watch:
         """Everything one decision rests on. `taken`: as in Observation."""
         in_force = _answer(self.world.traffic.in_force)
         copied = self.world.traffic.copies() if isinstance(in_force, Mapping) else None
+        series, drifting = self._counted_now(rollout, now, moving=_moving(rollout, in_force, copied))
         return Observation(
             now=now,
             registry=self._registry_now(rollout, now),
             backends=_answer(self.world.serving.backends),
             in_force=in_force,
             copies=copied,
-            series=self._series_now(rollout, now, moving=_moving(rollout, in_force, copied)),
+            series=series,
+            drifting=drifting,
             request=pending(rollout),
             taken=taken,
         )
@@ -82,16 +87,22 @@ class Watch:
         exists = pinned is None or pinned in named or registry.by_version(ref.model, pinned) is not None
         return RegistryView(stable=stable, candidate=candidate, pinned_exists=exists)
 
-    def _series_now(self, rollout: ModelRollout, now: datetime, *, moving: bool) -> tuple[Series, ...] | Unread:
+    def _counted_now(self, rollout: ModelRollout, now: datetime, *, moving: bool) -> "_Counted":
         versions = _followed(rollout.status)
         if not versions:
-            self._series = None
-            return ()
+            self._counted = None
+            return (), ()
         moving = moving and len(versions) > 1
-        known = self._series
+        known = self._counted
         if known is None or moving or not _young(known[0], now, rollout.spec.analysis.interval.total_seconds()):
-            known = self._series = (now, _answer(lambda: self.world.metrics.read(versions)))
+            series, drifting = _answer(lambda: self.world.metrics.read(versions)), self._drifting(versions[-1])
+            known = self._counted = (now, (series, drifting))
         return known[1]
+
+    def _drifting(self, version: str) -> tuple[str, ...]:
+        """Who cannot be asked judges nothing: that counters cannot be read is said by them."""
+        found = _answer(lambda: self.world.metrics.drifting(version))
+        return () if isinstance(found, Unread) else found
 
 
 def pending(rollout: ModelRollout) -> Request | BadRequest | None:

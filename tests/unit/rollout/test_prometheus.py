@@ -17,7 +17,7 @@ class Server:
     """Answers instant queries from vectors, and counts them."""
 
     def __init__(self):
-        self.vectors = {names.INFO: [], STARTED: [], **{name: [] for name in METRICS}}
+        self.vectors = {names.INFO: [], STARTED: [], "ALERTS": [], **{name: [] for name in METRICS}}
         self.queries = []
         self.answer = None
 
@@ -26,7 +26,7 @@ class Server:
         self.queries.append(query)
         if self.answer is not None:
             return self.answer
-        asked = METRICS if "=~" in query else (query.split(" ")[0],)
+        asked = METRICS if "=~" in query else (query.split(" ")[0].partition("{")[0],)
         result = [
             {"metric": {"__name__": name, **labels}, "value": [EPOCH + 60, value]}
             for name in asked
@@ -133,7 +133,7 @@ def test_predictions_count_by_class_and_scores_in_millionths(server):
     assert [found[kind, None] for kind in ("scores", "score-sum", "score-squares")] == [3, 2_250_000, 1_812_500]
 
 
-def test_three_queries_serve_every_rollout_until_they_are_old(server):
+def test_four_queries_serve_every_rollout_until_they_are_old(server):
     server.process("a", "8")
     server.process("b", "1", namespace="birds")
     now = [0.0]
@@ -141,10 +141,10 @@ def test_three_queries_serve_every_rollout_until_they_are_old(server):
     flowers, birds = (PrometheusMetrics(prometheus, model="iris", namespace=one) for one in ("flowers", "birds"))
     assert flowers.read(["8"])
     assert birds.read(["1"])
-    assert len(server.queries) == 3
+    assert len(server.queries) == 4
     now[0] = 1.0
     assert flowers.read(["8"])
-    assert len(server.queries) == 6
+    assert len(server.queries) == 8
 
 
 def test_a_failure_too_is_remembered_so_that_ten_rollouts_do_not_wait_ten_times(server):
@@ -181,3 +181,19 @@ def test_a_prometheus_that_is_away_is_named():
     prometheus = Prometheus("http://prometheus.test:9090", max_age=0, transport=httpx.MockTransport(away))
     with pytest.raises(Unreachable, match=r"http://prometheus\.test:9090 does not answer: refused"):
         prometheus.samples()
+
+
+def test_columns_that_drift_are_those_of_the_alerts_for_this_version_of_this_model_here(server):
+    for feature, version, model, namespace in (
+        ("petal_width", "8", "iris", "flowers"),
+        ("petal_length", "8", "iris", "flowers"),
+        ("sepal_width", "7", "iris", "flowers"),
+        ("sepal_width", "8", "rose", "flowers"),
+        ("sepal_width", "8", "iris", "elsewhere"),
+    ):
+        labels = {"feature": feature, "version": version, "model": model, "namespace": namespace}
+        server.vectors["ALERTS"].append(({"alertname": "InputDrift", "alertstate": "firing", **labels}, "1"))
+    metrics = PrometheusMetrics(server.prometheus(), model="iris", namespace="flowers")
+    assert metrics.drifting("8") == ("petal_length", "petal_width")
+    assert metrics.drifting("9") == ()
+    assert sum('ALERTS{alertname="InputDrift", alertstate="firing"}' in query for query in server.queries) == 1

@@ -194,6 +194,9 @@ class Analysis(Strict):
     """Between two looks at the counters."""
     initial_delay: Duration = parse_duration("0s")
     """After the candidate's first request; what happens in it is not counted."""
+    on_input_drift: Literal["hold", "ignore"] = "hold"
+    """While Prometheus' alert `InputDrift` fires for the candidate: `hold` keeps its weight and asks a person. Drift is a
+    property of the traffic; it never takes a candidate back. Local mode has no such alert."""
     metrics: tuple[GateSpec, ...] = Field(min_length=1)
     """The gates, each under a name of its own."""
 

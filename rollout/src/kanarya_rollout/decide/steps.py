@@ -19,7 +19,7 @@ PERSONS = frozenset({Reason.PAUSED_BY_REQUEST, Reason.INCONCLUSIVE})
 def held(draft: Draft) -> bool:
     """Whether nothing may move on: something is missing, a person paused it, it is frozen, or someone else wrote the route."""
     stands = draft.frozen is not None or draft.foreign_route or draft.reason(ConditionType.PAUSED) in PERSONS
-    return stands or bool(trouble(draft))
+    return stands or _drift(draft) is not None or bool(trouble(draft))
 
 
 def enter(draft: Draft, index: int) -> None:
@@ -168,8 +168,22 @@ def settle_pause(draft: Draft) -> None:
         _pause(draft, Reason.WEIGHT_NOT_IN_FORCE, "someone else has written the route; `kanarya rollout resume` takes it back")
     elif waiting:
         _pause(draft, Reason.PAUSE_STEP, waiting)
+    elif draft.on_its_way and not draft.promoting and (drift := _drift(draft)) is not None:
+        _pause(draft, Reason.INPUT_DRIFT, drift)
     else:
         draft.clear(ConditionType.PAUSED)
+
+
+def _drift(draft: Draft) -> str | None:
+    """Why the candidate stays where it is although nothing speaks against it; None if it need not."""
+    columns = draft.seen.drifting
+    if not columns or draft.spec.analysis.on_input_drift == "ignore":
+        return None
+    named = ", ".join(columns[:3]) + (f" and {len(columns) - 3} more" if len(columns) > 3 else "")
+    return (
+        f"what version {draft.candidate.version} is asked is unlike what it was trained on: {named}; it holds, and "
+        "`kanarya rollout promote --full` goes on"
+    )
 
 
 def _pause(draft: Draft, reason: Reason, message: str) -> None:

@@ -16,3 +16,8 @@ class Metrics(Protocol):
         One that can be read has the counters of its own version from the start, at 0: a process without any is unknown, and
         what it did before it was known is not counted. Raises Unreachable when none can be read."""
         ...
+
+    def drifting(self, version: str) -> tuple[str, ...]:
+        """Columns of the requests that are judged unlike what this version was trained on; () where nobody judges. Raises
+        Unreachable."""
+        ...

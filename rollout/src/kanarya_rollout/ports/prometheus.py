@@ -1,6 +1,6 @@
 """Counters from Prometheus. Adapter of the `metrics` port: one Prometheus for the process, one view of it a rollout.
 
-Owns three instant queries for all rollouts together, asked at most once in `max_age`. Counters come raw: deltas
+Owns four instant queries for all rollouts together, asked at most once in `max_age`. Counters come raw: deltas
 are the ledger's. A series belongs to a process, told by its scrape target and the process's start time, so a pod that begins
 anew under the same address is a new source. A target whose scrape fails has no samples (Prometheus marks them stale), so it
 is left out and its counts arrive with a later window.
@@ -17,6 +17,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kanarya_contracts import metrics as names
+from kanarya_contracts.names import ALERT_INPUT_DRIFT
 from kanarya_rollout.observation import Series
 from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.counted import ALWAYS, METRICS, Key, counted
@@ -27,12 +28,13 @@ TIMEOUT_SECONDS = 5.0
 STARTED = "process_start_time_seconds"
 """Gauge: when a process started, as every official client library exposes it."""
 
-_COUNTERS = "counters"
+_COUNTERS, _DRIFT = "counters", "drift"
 
 _QUERIES: Mapping[str, str] = {
     names.INFO: names.INFO,
     STARTED: f"{STARTED} and on (job, instance) {names.INFO}",
     _COUNTERS: f'{{__name__=~"{"|".join(METRICS)}"}}',
+    _DRIFT: f'ALERTS{{alertname="{ALERT_INPUT_DRIFT}", alertstate="firing"}}',
 }
 
 
@@ -93,7 +95,7 @@ class Prometheus:
         self._http.close()
 
     def samples(self) -> Samples:
-        """The five vectors. Raises Unreachable."""
+        """A vector a query. Raises Unreachable."""
         with self._lock:
             now = self._monotonic()
             if self._last is None or now - self._last[0] >= self._max_age:
@@ -141,6 +143,12 @@ class PrometheusMetrics:
         return tuple(
             one for server in servers for one in series_of(server, self._prometheus.samples()) if one.version in wanted
         )
+
+    def drifting(self, version: str) -> tuple[str, ...]:
+        """As the port says: where chart `monitoring` has its alert."""
+        here = {names.MODEL: self._model, names.VERSION: version, "namespace": self._namespace}
+        alerts = (one.metric for one in self._prometheus.samples()[_DRIFT])
+        return tuple(sorted(one.get(names.FEATURE, "") for one in alerts if here.items() <= one.items()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -314,6 +314,8 @@ class FakeMetrics:
         self.reachable = True
         self.hidden: set[str] = set()
         """Versions whose processes do not answer the scrape."""
+        self.drift: dict[str, tuple[str, ...]] = {}
+        """By version: columns that drift."""
 
     def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
         """As the port says."""
@@ -327,3 +329,9 @@ class FakeMetrics:
             for (version, kind, bound), value in process.counts.items()
             if version in wanted
         )
+
+    def drifting(self, version: str) -> tuple[str, ...]:
+        """As the port says."""
+        if not self.reachable:
+            raise Unreachable("no process answers a scrape")
+        return self.drift.get(version, ())
