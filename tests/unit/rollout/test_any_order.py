@@ -100,6 +100,19 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(passes):
             self.step(300, 1)
 
+    @rule(passes=st.integers(1, 5))
+    def inputs_drift(self, passes: int) -> None:
+        self.world.metrics.drift = dict.fromkeys(VERSIONS, ("petal_length",))
+        self.step(300, 1)  # counters may be younger than the alert
+        for _ in range(passes):
+            before = self.world.status
+            self.step(300, 1)
+            after = self.world.status
+            asked = after.last_request_id != before.last_request_id
+            if after.canary_weight > before.canary_weight and not asked:
+                assert (after.canary_weight, after.condition("Promoted").reason) == (100, "PromotedInRegistry")
+        self.world.metrics.drift = {}
+
     @rule()
     def thaws(self) -> None:
         self.frozen = False
