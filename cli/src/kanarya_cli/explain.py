@@ -6,8 +6,9 @@ Pure. What the gates themselves say stands in the evidence; this puts it in orde
 from collections.abc import Callable
 
 from kanarya_cli import view
+from kanarya_cli.sooner import sooner
 from kanarya_contracts.names import ConditionType, Reason
-from kanarya_contracts.rollout import Condition, GateSpec, ModelRollout
+from kanarya_contracts.rollout import Condition, ModelRollout
 
 _ADVICE = {
     Reason.REGISTRY_UNREACHABLE: "Nothing moves until the registry answers again; traffic stays as it is.",
@@ -69,8 +70,8 @@ def _gates(rollout: ModelRollout) -> list[str]:
         lines.append(f"{gate.name}: {row.verdict}. {row.message}".strip())
         if rollout.status.canary_mirror and row.verdict == "NoData" and not gate.judged_by_copies:
             lines.append(f"{gate.name}: copies tell it nothing; it begins to count with the first setWeight.")
-        if row.verdict == "Inconclusive" and row.needs != 0:
-            lines.append(f"{gate.name}: {_help(gate)}")
+        elif (help_for := sooner(rollout, gate)) is not None:
+            lines.append(f"{gate.name}: {help_for}.")
         here = counted.get(gate.name, 0)
         waited = gate.judged_by_copies or not rollout.status.canary_mirror
         if waited and here < gate.min_samples and view.position(rollout).startswith("step"):
@@ -90,17 +91,6 @@ def _quarantine(rollout: ModelRollout) -> list[str]:
     waits = progressing is not None and progressing.reason == Reason.QUARANTINED
     wanted = [f"{progressing.message[:1].upper()}{progressing.message[1:]}."] if progressing is not None and waits else []
     return [*wanted, *(f"{line}." for line in view.quarantine(rollout))]
-
-
-def _help(gate: GateSpec) -> str:
-    """What makes a gate decide sooner."""
-    bound = {
-        "sequential-ratio": "margin.negligible, a rate that is low enough in any case",
-        "threshold": "a smaller minSamples",
-        "sample-ratio": "a smaller minSamples",
-    }.get(gate.test, "margins that lie further apart")
-    more = "more weight or a mirror first" if gate.judged_by_copies else "more weight"
-    return f"sooner with {more} (exposure is requests, not percent), recorded windows (kanarya replay), or {bound}."
 
 
 def _advice(name: str, standing: list[Condition]) -> list[str]:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from kanarya_cli.sooner import sooner
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.quantities import format_duration
 from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, Step, Tally
@@ -119,10 +120,22 @@ def rollout(one: ModelRollout) -> RenderableType:
     if status.is_true(ConditionType.PROGRESSING) or any(row.candidate.n for row in status.evidence):
         parts += [Text(), evidence(status.evidence)]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
-    notes += [*way_back(one), *quarantine(one)]
+    notes += [*lacking(one), *way_back(one), *quarantine(one)]
     if notes:
         parts += [Text(), *(Text(note, style="dim") for note in notes)]
     return Group(*parts)
+
+
+def lacking(one: ModelRollout) -> list[str]:
+    """For each gate that cannot tell yet: what is missing, how long that takes, what would bring it sooner."""
+    if not one.status.is_true(ConditionType.PROGRESSING):
+        return []
+    said = {row.metric: row.message for row in one.status.evidence}
+    return [
+        f"{gate.name}: {said[gate.name]}; {help_for}"
+        for gate in one.spec.analysis.metrics
+        if (help_for := sooner(one, gate)) is not None
+    ]
 
 
 def way_back(one: ModelRollout) -> list[str]:

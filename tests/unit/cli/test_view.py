@@ -129,6 +129,52 @@ def test_explain_says_what_the_step_still_waits_for() -> None:
     assert "error-rate: this step has 120 of the 300 observations it waits for." in lines
 
 
+@pytest.mark.parametrize(
+    ("one", "weight", "row", "expected"),
+    [
+        (
+            gate(),
+            5,
+            {"verdict": "Inconclusive", "needs": 90},
+            ["at 50 % they come 10 times as fast", "margin.negligible", "a mirror first"],
+        ),
+        (gate(), 40, {"verdict": "Inconclusive", "needs": 90}, ["at 50 % they come 1.2 times as fast"]),
+        (
+            gate(),
+            50,
+            {"verdict": "Inconclusive", "needs": 90},
+            ["sooner with a mirror first (setMirror: every request is seen by both), or margin.negligible"],
+        ),
+        (
+            gate("accuracy", "sequential-proportion"),
+            5,
+            {"verdict": "NoData"},
+            ["labels sent to /feedback, more weight", "margins"],
+        ),
+        (
+            gate("ceiling", "threshold", signal="errors", min_samples=9),
+            5,
+            {"verdict": "Inconclusive", "needs": 3},
+            ["minSamples"],
+        ),
+        (gate("ceiling", "threshold", signal="errors"), 5, {"verdict": "Inconclusive", "candidate": {"n": 9}}, []),
+        (gate(), 5, {"verdict": "Successful", "needs": 0}, []),
+    ],
+)
+def test_a_gate_that_cannot_tell_says_what_would_help_and_one_that_can_does_not(one, weight: int, row, expected) -> None:
+    status = {"stable": version("7"), "candidate": version("8"), "canary_weight": weight, "current_step_index": 0}
+    evidence = [{"metric": one.name, "message": "812 of about 1,900 candidate requests needed, at this rate 40m", **row}]
+    progressing_now = condition(ConditionType.PROGRESSING, Reason.SHIFTING_TRAFFIC)
+    fields = {**status, "evidence": evidence, "conditions": [progressing_now]}
+    shown = rollout(gates=[one], status=ModelRolloutStatus.model_validate(fields))
+    notes = view.lacking(shown)
+    assert len(notes) == bool(expected)
+    for text in expected:
+        assert notes[0].startswith(f"{one.name}: 812 of about 1,900 candidate requests needed, at this rate 40m; sooner with ")
+        assert text in notes[0]
+        assert any(text in line for line in sentences(shown))
+
+
 def test_explain_ends_with_what_a_person_can_do() -> None:
     one = progressing(conditions=[condition(ConditionType.ROLLED_BACK, Reason.GATE_REFUSED, "accuracy: 12 of 40 wrong")])
     lines = sentences(one)

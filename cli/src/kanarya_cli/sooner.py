@@ -1,0 +1,51 @@
+"""What would let a gate decide sooner that cannot tell yet. Used by `rollout status` and `rollout explain`.
+
+Pure. What is missing, and how long that takes at this rate, stands in the evidence; here is what a person could change.
+"""
+
+from kanarya_contracts.rollout import Evidence, GateSpec, ModelRollout
+
+HALF = 50
+"""Percent. Beyond it, a larger share of the candidate's makes the champion's the small one: a comparison gains nothing more."""
+
+_BOUND = {
+    "sequential-ratio": "margin.negligible, a rate that is low enough in any case",
+    "threshold": "a smaller minSamples",
+    "sample-ratio": "a smaller minSamples",
+}
+"""Test → what can be said without so many observations."""
+
+
+def sooner(rollout: ModelRollout, gate: GateSpec) -> str | None:
+    """`sooner with …`; None for a gate that has decided, or that waits for something else than observations."""
+    row = next((row for row in rollout.status.evidence if row.metric == gate.name), None)
+    if row is None or row.verdict not in {"Inconclusive", "NoData"} or row.needs == 0 or _within_limit(row, gate):
+        return None
+    if rollout.status.canary_mirror and not gate.judged_by_copies:
+        return None  # it begins to count with the first weight
+    ways = [way for way in (_labels(row, gate), _weight(rollout), _mirror(rollout, gate)) if way]
+    bound = _BOUND.get(gate.test, "margins that lie further apart")
+    return f"sooner with {', '.join(ways)}{', or ' if ways else ''}{bound}; kanarya replay and kanarya simulate try it out"
+
+
+def _within_limit(row: Evidence, gate: GateSpec) -> bool:
+    """Past its line, and let pass until `failureLimit` is used up."""
+    return gate.test == "threshold" and row.candidate.n >= max(1, gate.min_samples)
+
+
+def _labels(row: Evidence, gate: GateSpec) -> str:
+    return "labels sent to /feedback" if gate.counts() == "labels" and row.verdict == "NoData" else ""
+
+
+def _weight(rollout: ModelRollout) -> str:
+    """Exposure is requests, not percent: how much sooner at the share that a comparison gains most from."""
+    weight = rollout.status.canary_weight
+    if not 0 < weight < HALF:
+        return ""
+    return f"more weight (at {HALF} % they come {HALF / weight:.2g} times as fast; exposure is requests, not percent)"
+
+
+def _mirror(rollout: ModelRollout, gate: GateSpec) -> str:
+    """For the next rollout: a mirror comes before the first weight."""
+    mirrors = any(step.set_mirror is not None for step in rollout.spec.strategy.steps)
+    return "a mirror first (setMirror: every request is seen by both)" if gate.judged_by_copies and not mirrors else ""
