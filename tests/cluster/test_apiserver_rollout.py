@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import httpx
@@ -186,6 +187,47 @@ def test_a_former_champion_stays_warm_and_an_undo_goes_back_to_it_without_restar
     assert world.cluster.pods == {"iris-v7-predictor": pods["iris-v7-predictor"]}
     assert world.registry.aliases[ALIAS_STABLE] == "7"
     assert world.status.condition(ConditionType.ROLLED_BACK).reason == "UndoneByRequest"
+
+
+def test_a_champion_that_degrades_gives_way_to_the_warm_one_and_the_api_server_keeps_why(server, stand_in):
+    world = World(server, stand_in, rollbackWindow="10m")
+    world.serve("7")
+    world.registry.register("8", alias=ALIAS_CANDIDATE)
+    world.until(lambda status: status.warm is not None, requests=1000)
+    pods = dict(world.cluster.pods)
+    world.errors["8"] = 60
+    world.until(lambda status: status.is_true(ConditionType.ROLLED_BACK) and status.retiring is None, requests=300)
+    world.cluster.turn()
+    assert (world.weights, world.registry.aliases[ALIAS_STABLE]) == ({"7": 100}, "7")
+    assert world.cluster.pods == {"iris-v7-predictor": pods["iris-v7-predictor"]}
+    kept = server.get(world.path)["status"]
+    assert [(one["version"], one["reason"]) for one in kept["quarantine"]] == [("8", "Regressed")]
+    assert kept["sincePromotion"][0]["verdict"] == "Failed"
+
+
+def test_of_two_rollouts_over_one_target_the_younger_writes_nothing_but_that(server, stand_in):
+    world = World(server, stand_in)
+    document, _ = manifests()
+    path = world.path.removesuffix("iris") + "second"
+    server.apply(path, document | {"metadata": {"name": "second"}}, manager="kubectl")
+    world.registry.register("7", alias=ALIAS_STABLE)
+    stop = threading.Event()
+
+    turns = iter(range(12))
+
+    def wait(_):
+        world.cluster.turn()
+        world.clock.advance(1.0)
+        if next(turns, None) is None:
+            stop.set()
+
+    stop.wait = wait
+    world.controller.run(stop, tick=1)
+    assert world.weights == {"7": 100}
+    [degraded] = [one for one in server.get(path)["status"]["conditions"] if one["type"] == "Degraded"]
+    assert degraded["reason"] == "TargetTaken"
+    assert f"InferenceService {world.space}/iris is that of rollout {world.space}/iris already" in degraded["message"]
+    assert "stable" not in server.get(path)["status"]
 
 
 def test_the_end_of_the_window_restarts_no_pod_of_the_promoted_version(server, stand_in):
