@@ -131,12 +131,13 @@ class Controller:
         for name in names:
             try:
                 found = self._store.get(name)
+                if found is not None:
+                    self._claims.note(name, *found)
+                    all_of_them[name] = found
             except KanaryaError as error:
                 self._log.warning("%s: %s", name, error)
-                continue
-            if found is not None:
-                self._claims.note(name, *found)
-                all_of_them[name] = found
+            except Exception:  # noqa: BLE001 (a defect met by one rollout must not stop the others)
+                self._log.exception("%s: it could not be looked at", name)
         return all_of_them
 
     def _visit(self, name: str, rollout: ModelRollout, resource_version: str) -> None:

@@ -141,7 +141,7 @@ def abort(name: Name, where: Where, output: Output = Format.TEXT) -> None:
 @app.command()
 @anywhere
 def retry(name: Name, where: Where, output: Output = Format.TEXT) -> None:
-    """Start a refused or aborted challenger anew, with no evidence kept."""
+    """Let the challenger out of quarantine and start it anew, with no evidence kept."""
     _ask(name, Verb.RETRY, where, output)
 
 
