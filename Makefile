@@ -50,6 +50,10 @@ conformance: setup .venv-clients/.ready .venv-mlserver/.ready ## Hold the model 
 	KANARYA_PYTHON=.venv-clients/bin/python .venv-mlserver/bin/python -m pytest -q -c tests/clients/pytest.ini tests/clients/test_mlserver.py
 	$(PY) tests/fuzz --seconds $(or $(SECONDS),60)
 
+.PHONY: soak
+soak: setup ## Send a million good and bad requests to a server whose memory must stay flat (REQUESTS=1000000 SECONDS=3600)
+	$(PY) bench/soak --requests $(or $(REQUESTS),1000000) --seconds $(or $(SECONDS),3600)
+
 .PHONY: charts
 charts: setup ## Check charts, CRD, rules, dashboards and rendered manifests (needs Go; builds its tools once)
 	PYTHON=$(CURDIR)/$(PY) tests/charts/run
@@ -77,6 +81,10 @@ images: ## Build the images with docker, podman or buildah, whichever is there
 .PHONY: bench-serving
 bench-serving: setup .venv-bench/.ready ## Requests a second beside KServe's ModelServer, on the same core in the same run
 	$(PY) bench/serving
+
+.PHONY: bench-records
+bench-records: setup ## What access log, request log and traces cost a request, beside a server that writes nothing down
+	$(PY) bench/serving/records.py
 
 .PHONY: bench-decisions
 bench-decisions: setup ## How often gates are wrong, beside other tools' rules, on simulated rollouts (FULL=1: five times as many)

@@ -23,7 +23,7 @@ import kanarya_model.__main__
 import kanarya_model.settings
 from kanarya_cli import windows
 from kanarya_cli.app import app
-from kanarya_contracts import artifact, metrics, names, rollout
+from kanarya_contracts import artifact, metrics, names, records, rollout
 from kanarya_contracts.testing import contract_document, rollout_document
 from kanarya_training_job import settings
 
@@ -52,6 +52,7 @@ FILES: Mapping[str, Callable[[], str]] = {
     "docs/reference/cli.md": lambda: commands.typer_page(app),
     "docs/reference/windows.md": lambda: models.page("Windows", windows.WindowLine, windows),
     "docs/reference/metrics.md": lambda: words.metrics_page(metrics),
+    "docs/reference/records.md": lambda: words.records_page(records),
     "docs/reference/names.md": lambda: words.names_page(names),
     **dashboards.files(),
     **charts.files(ROOT),

@@ -50,7 +50,7 @@ def flags_page(title: str, prog: str, add_arguments: Callable[[argparse.Argument
     add_arguments(parser)
     rows = []
     for action in parser._actions:  # noqa: SLF001 (argparse has no public list of what it knows)
-        name = f"{action.option_strings[0]} {action.metavar}" if action.option_strings else str(action.metavar)
+        name = " ".join(filter(None, [*action.option_strings[:1], action.metavar]))
         rows.append([documents.code(name), documents.one_line(action.help or "")])
     table = documents.table(["Argument or option", "Meaning"], rows)
     return documents.page(title, *(inspect.getdoc(module) or "" for module in modules), f"## {prog}", table)

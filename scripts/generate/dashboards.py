@@ -117,6 +117,18 @@ DASHBOARDS = (
                 unit="reqps",
             ),
             Panel(
+                title="Answers by door",
+                says="REST of V2 and V1, and gRPC: by which of them clients come.",
+                queries=[
+                    Query(
+                        expr=_rates("kanarya_model_requests_total", "edge"),
+                        legend=f"{_A_VERSION} {{{{edge}}}}",
+                    )
+                ],
+                unit="reqps",
+                stacked=True,
+            ),
+            Panel(
                 title="Quantiles of durations",
                 says="Half, and all but one in a hundred, are answered within this.",
                 queries=[

@@ -53,6 +53,12 @@ def metrics_page(module: ModuleType) -> str:
     )
 
 
+def records_page(module: ModuleType) -> str:
+    """Names with their meaning, in one table."""
+    rows = [[documents.code(getattr(module, name)), text] for name, text in meanings(module).items()]
+    return documents.page("Records", inspect.getdoc(module) or "", documents.table(["Name", "Meaning"], rows))
+
+
 def names_page(module: ModuleType) -> str:
     """Conditions with their reasons, verbs, and the constants."""
     types, reasons = meanings(ConditionType), meanings(Reason)

@@ -3,6 +3,8 @@
 Everything a gate reads is a cumulative counter per model version: deltas survive restarts, and nothing is averaged twice.
 """
 
+from enum import StrEnum
+
 MODEL = "model"
 """Label: registered model's name."""
 
@@ -12,8 +14,23 @@ VERSION = "version"
 CODE = "code"
 """Label: HTTP status as three digits. A client's mistake is 4xx and no fault of the model's; 5xx is (503: overloaded)."""
 
+EDGE = "edge"
+"""Label: the door that a request came by: `v2-rest`, `v1-rest` or `v2-grpc`; a server has the series of those it opens."""
+
+
+class Edge(StrEnum):
+    """Values of the label EDGE."""
+
+    V2_REST = "v2-rest"
+    """The Open Inference Protocol over HTTP."""
+    V1_REST = "v1-rest"
+    """The older `:predict` over HTTP."""
+    V2_GRPC = "v2-grpc"
+    """The Open Inference Protocol over gRPC."""
+
+
 REQUESTS = "kanarya_model_requests_total"
-"""Counter {model, version, code}: inference requests answered."""
+"""Counter {model, version, edge, code}: inference requests answered."""
 
 DURATION = "kanarya_model_request_duration_seconds"
 """Histogram {model, version}: seconds from the first byte of the request to the last of the answer, successes only."""
@@ -96,3 +113,12 @@ IN_FLIGHT = "kanarya_model_requests_in_flight"
 
 INFO = "kanarya_model_info"
 """Gauge {model, version, digest, format}: always 1."""
+
+REQUEST_LOG_ROWS = "kanarya_model_request_log_rows_total"
+"""Counter {model, version, fate}: rows of the requests drawn for the request log; there where the log is on."""
+
+FATE = "fate"
+"""Label: `written`, `dropped` because too many waited, or `failed` because their file could not be written."""
+
+ACCESS_LOG_LOST = "kanarya_model_access_log_lost_total"
+"""Counter {}: requests without a line in the access log, because nobody read standard output; there where the log is on."""

@@ -7,6 +7,7 @@ loaders    bytes become a predictor, one file per kind
 core       requests become arrays, arrays become answers; knows no HTTP
 edges      front doors: V1 and V2 over HTTP, V2 over gRPC
 metrics    what is counted
+records    what is written down about single requests; recorders puts them round the edges
 server     start, signals, drain
 hosted     the same model in somebody else's process
 testing    real artifacts for everybody's tests

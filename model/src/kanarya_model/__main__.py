@@ -42,7 +42,9 @@ def _serve(parsed: argparse.Namespace) -> int:
 
     def ready(model: "Model", port: int, grpc_port: int | None) -> None:
         where = f"http://{chosen.host}:{port}" + (f" and grpc://{chosen.host}:{grpc_port}" if grpc_port else "")
-        _say(f"serving {model.name} version {model.version} ({model.digest}) at {where}", sys.stdout)
+        # Where standard output is a log of JSON, there is nothing else in it.
+        stream = sys.stderr if chosen.access_log else sys.stdout
+        _say(f"serving {model.name} version {model.version} ({model.digest}) at {where}", stream)
         if chosen.grpc_port_file and grpc_port:
             write_port(chosen.grpc_port_file, grpc_port)
         if chosen.port_file:

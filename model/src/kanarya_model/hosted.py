@@ -1,6 +1,7 @@
 """A model inside somebody else's process: what `server` is to ours. Called by the edges for FastAPI, Flask and KServe.
 
-Loading is the same: fetched, verified, right about its own example, or refused. Signals, ports and draining are the host's.
+Loading is the same: fetched, verified, right about its own example, or refused. Signals, ports, draining, logs and traces are
+the host's.
 """
 
 from collections.abc import Mapping
@@ -11,9 +12,9 @@ from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served, Workers
 from kanarya_model.server import load
-from kanarya_model.settings import Settings, settings
+from kanarya_model.settings import RECORDS, Settings, settings
 
-_NAMES = frozenset(field.name for field in fields(Settings))
+_NAMES = frozenset(field.name for field in fields(Settings)) - RECORDS
 
 
 def chosen(directory: str | Path, options: Mapping[str, object]) -> Settings:
@@ -21,7 +22,8 @@ def chosen(directory: str | Path, options: Mapping[str, object]) -> Settings:
     unknown = sorted(options.keys() - _NAMES)
     if unknown:
         raise TypeError(f"got {', '.join(unknown)}, expected some of {', '.join(sorted(_NAMES))}")
-    return settings({"dir": str(directory), **{name: str(value) for name, value in options.items()}}, {})
+    texts = {name: value if isinstance(value, bool) else str(value) for name, value in options.items()}
+    return settings({"dir": str(directory), **texts}, {})
 
 
 def served(settings: Settings) -> Served:

@@ -15,8 +15,10 @@ from threading import Lock
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
 from kanarya_contracts import metrics as names
+from kanarya_contracts.metrics import Edge
 from kanarya_model.core.evidence import Evidence
 from kanarya_model.core.feedback import Feedback
 from kanarya_model.core.pairs import Pairs
@@ -27,6 +29,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 MOST_FEEDBACK_VERSIONS = 32
 """Different versions that one process counts feedback for."""
 
+_FROM_THE_START = (200, 500, 503)
 _OWN = (names.MODEL, names.VERSION)
 
 
@@ -60,7 +63,8 @@ class Counts:
         self.own = (model, version)
         self.info = (digest, runtime)
         self.in_flight = 0
-        self.codes = {200: 0, 500: 0, 503: 0}
+        self.codes: dict[tuple[Edge, int], int] = {}
+        """By door and HTTP status."""
         self.durations = Durations()
         self.queue = Durations()
         self.rejected = dict.fromkeys(Reason, 0)
@@ -68,6 +72,11 @@ class Counts:
         self.feedback = {version: [0, 0]}
         """Version → right, wrong."""
         self._lock = Lock()
+
+    def opened(self, edge: Edge) -> None:
+        """A door is there: what a gate or an alert reads of it begins with zero."""
+        for code in _FROM_THE_START:
+            self.codes.setdefault((edge, code), 0)
 
     def began(self) -> None:
         """An inference request came in; `ended` follows, whatever becomes of it."""
@@ -79,10 +88,10 @@ class Counts:
         with self._lock:
             self.in_flight -= 1
 
-    def succeeded(self, seconds: float, labels: Sequence[object]) -> None:
+    def succeeded(self, edge: Edge, seconds: float, labels: Sequence[object]) -> None:
         """An answer with predictions went out, `seconds` after its request came in."""
         with self._lock:
-            self.codes[200] += 1
+            self.codes[edge, 200] += 1
             self.durations.observe(seconds)
             if len(labels) == 1:
                 self.predictions[str(labels[0])] += 1
@@ -90,22 +99,22 @@ class Counts:
             for label, count in Counter(labels).items():
                 self.predictions[str(label)] += count
 
-    def refused(self, code: int, reason: Reason, *, inference: bool) -> None:
-        """The client was told of its mistake. Only an inference request is counted among the requests."""
+    def refused(self, edge: Edge | None, code: int, reason: Reason) -> None:
+        """The client was told of its mistake. Without an edge it was none for inference, and is no request that counts."""
         with self._lock:
-            if inference:
-                self.codes[code] = self.codes.get(code, 0) + 1
+            if edge is not None:
+                self.codes[edge, code] = self.codes.get((edge, code), 0) + 1
             self.rejected[reason] += 1
 
-    def failed(self) -> None:
+    def failed(self, edge: Edge) -> None:
         """The model or this server failed."""
         with self._lock:
-            self.codes[500] += 1
+            self.codes[edge, 500] += 1
 
-    def overloaded(self) -> None:
+    def overloaded(self, edge: Edge) -> None:
         """The request was not taken on: too much was asked at once."""
         with self._lock:
-            self.codes[503] += 1
+            self.codes[edge, 503] += 1
 
     def came_back(self, feedback: Feedback) -> None:
         """Labels came back. Raises Refusal for one version too many."""
@@ -120,15 +129,21 @@ class Counts:
         counts[1] += feedback.wrong
 
 
-class Exposition:
-    """The text that Prometheus scrapes. `copies` are counted under names of their own: nobody got those answers."""
+class Exposition(Collector):
+    """The text that Prometheus scrapes, with what `others` have to say, and about the process.
 
-    def __init__(self, counts: Sequence[Counts], copies: Sequence[Counts], pairs: Sequence[Pairs]) -> None:
+    `copies` are counted under names of their own: nobody got those answers.
+    """
+
+    def __init__(
+        self, counts: Sequence[Counts], copies: Sequence[Counts], pairs: Sequence[Pairs], others: Sequence[Collector] = ()
+    ) -> None:
         self._counts = counts
         self._copies = copies
         self._pairs = pairs
         self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
+        for collector in (self, *others):
+            self._registry.register(collector)
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
@@ -144,14 +159,16 @@ class Exposition:
 
 
 def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
-    requests = CounterMetricFamily(names.REQUESTS, "Inference requests answered, by HTTP status.", labels=(*_OWN, names.CODE))
+    requests = CounterMetricFamily(
+        names.REQUESTS, "Inference requests answered, by door and HTTP status.", labels=(*_OWN, names.EDGE, names.CODE)
+    )
     duration = HistogramMetricFamily(names.DURATION, "Seconds from request to answer, successes only.", labels=_OWN)
     queue = HistogramMetricFamily(names.QUEUE, "Seconds that a prediction waited for a thread.", labels=_OWN)
     rejected = CounterMetricFamily(names.REJECTED, "Requests answered 4xx, by what was wrong.", labels=(*_OWN, names.REASON))
     in_flight = GaugeMetricFamily(names.IN_FLIGHT, "Inference requests being answered.", labels=_OWN)
     for counts in all_counts:
-        for code, count in sorted(counts.codes.items()):
-            requests.add_metric((*counts.own, str(code)), count)
+        for (edge, code), count in sorted(counts.codes.items()):
+            requests.add_metric((*counts.own, edge.value, str(code)), count)
         duration.add_metric(counts.own, counts.durations.cumulative(), counts.durations.seconds)
         queue.add_metric(counts.own, counts.queue.cumulative(), counts.queue.seconds)
         for reason, count in counts.rejected.items():
@@ -188,7 +205,10 @@ def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs])
     for copies, pairs in zip(all_copies, all_pairs, strict=True):
         for right, count in pairs.counts.items():
             paired.add_metric((*copies.own, *("right" if one else "wrong" for one in right)), count)
-        for code, count in sorted(copies.codes.items()):
+        by_code: Counter[int] = Counter()
+        for (_, code), count in copies.codes.items():
+            by_code[code] += count
+        for code, count in sorted(by_code.items()):
             requests.add_metric((*copies.own, str(code)), count)
         duration.add_metric(copies.own, copies.durations.cumulative(), copies.durations.seconds)
         for name, count in copies.predictions.items():

@@ -23,10 +23,12 @@ import uvicorn
 from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem
 from kanarya_model import artifact, loaders, storage
 from kanarya_model.core.model import Model
+from kanarya_model.edges.http import Application
 from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.protocol import Patience, limited
 from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served, Workers
+from kanarya_model.recorders import Recorders
 from kanarya_model.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,29 +77,41 @@ def serve(settings: Settings, ready: Callable[[Model, int, int | None], None]) -
     workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
     with listener, contextlib.closing(workers):
         model = load(settings)
-        served = Served(
-            model,
-            workers=workers,
-            inline_rows=settings.inline_rows,
-            most_series=settings.most_series,
-            most_remembered=settings.most_remembered,
-        )
-        limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
-        application = Rest([served], limits=limits)
-        grpc = None if settings.grpc_port is None else _grpc([served], settings)
-        server = _Server(application, grpc, settings, partial(ready, model))
-        # What is here now stays: the collector need not walk through it again in the middle of a request.
-        gc.collect()
-        gc.freeze()
-        try:
-            server.run(sockets=[listener])
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise _port_in_use(settings.host, settings.port) from None
-            raise
+        with contextlib.closing(Recorders(settings, model)) as recorders:
+            server = _server(model, workers, recorders, settings, partial(ready, model))
+            # What is here now stays: the collector need not walk through it again in the middle of a request.
+            gc.collect()
+            gc.freeze()
+            try:
+                server.run(sockets=[listener])
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise _port_in_use(settings.host, settings.port) from None
+                raise
 
 
-def _grpc(served: Sequence[Served], settings: Settings) -> "V2Grpc":
+def _server(
+    model: Model,
+    workers: Workers,
+    recorders: Recorders,
+    settings: Settings,
+    listening: Callable[[int, int | None], None],
+) -> "_Server":
+    served = recorders.served(
+        model,
+        workers=workers,
+        inline_rows=settings.inline_rows,
+        most_series=settings.most_series,
+        most_remembered=settings.most_remembered,
+        sampled=recorders.sampled,
+    )
+    limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
+    application = Rest([served], limits=limits, collectors=recorders.collectors)
+    grpc = None if settings.grpc_port is None else _grpc([served], settings, recorders)
+    return _Server(application, recorders.application(application), grpc, settings, listening)
+
+
+def _grpc(served: Sequence[Served], settings: Settings, recorders: Recorders) -> "V2Grpc":
     # Imported here: a tenth of a second and 20 MB that a server of HTTP alone need not have.
     from kanarya_model.edges.v2_grpc import GrpcLimits, V2Grpc  # noqa: PLC0415
 
@@ -106,7 +120,7 @@ def _grpc(served: Sequence[Served], settings: Settings) -> "V2Grpc":
         metadata_bytes=settings.most_head_bytes,
         in_flight=settings.most_in_flight,
     )
-    return V2Grpc(served, limits=limits)
+    return V2Grpc(served, limits=limits, around=recorders.calls)
 
 
 def _take_port(host: str, port: int) -> socket.socket:
@@ -135,8 +149,14 @@ class _Server(uvicorn.Server):
     """uvicorn, with a drain before its stop."""
 
     def __init__(
-        self, application: Rest, grpc: "V2Grpc | None", settings: Settings, listening: Callable[[int, int | None], None]
+        self,
+        application: Rest,
+        asgi: Application,
+        grpc: "V2Grpc | None",
+        settings: Settings,
+        listening: Callable[[int, int | None], None],
     ) -> None:
+        """`asgi`: the application, with what watches it around it."""
         patience = Patience(
             head_bytes=settings.most_head_bytes,
             request_seconds=settings.request_seconds,
@@ -144,7 +164,7 @@ class _Server(uvicorn.Server):
         )
         super().__init__(
             uvicorn.Config(
-                application,
+                asgi,
                 interface="asgi3",
                 http=limited(patience),
                 loop="uvloop",

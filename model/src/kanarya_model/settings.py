@@ -14,6 +14,21 @@ from kanarya_contracts.problems import InvalidInput, Problem
 PREFIX = "KANARYA_MODEL_"
 """Of every environment variable. DIR's is KANARYA_MODEL_DIR."""
 
+RECORDS = frozenset(
+    {
+        "access_log",
+        "request_log",
+        "request_log_share",
+        "request_log_rows",
+        "request_log_seconds",
+        "request_log_key_file",
+        "traces",
+    }
+)
+"""Settings of what is written down about requests; `kanarya-model serve` alone does."""
+
+_TRUE, _FALSE = "true", "false"
+
 
 def _setting(default: Any, meaning: str, *, kind: type = str, pattern: str = "", low: float = 0, high: float = 1e15) -> Any:
     metadata = {"help": meaning, "kind": kind, "pattern": pattern, "low": low, "high": high}
@@ -69,6 +84,21 @@ class Settings:
     )
     predict_threads: int = _setting(1, "threads for such predictions", kind=int, low=1, high=1024)
     most_queued: int = _setting(256, "most predictions that wait for those threads; one more is 503", kind=int, low=1)
+    access_log: bool = _setting(False, "write a line of JSON a request to standard output", kind=bool)
+    request_log: str | None = _setting(
+        None, "keep requests with their answers as Parquet files in this directory or s3://bucket/prefix", pattern=r".+"
+    )
+    request_log_share: float = _setting(1.0, "share of the requests that are kept, drawn at random", kind=float, high=1)
+    request_log_rows: int = _setting(
+        16_384, "a file ends at so many rows; as many may wait, what comes then is dropped and counted", kind=int, low=1
+    )
+    request_log_seconds: float = _setting(60.0, "a file ends after so long", kind=float, low=0.1, high=86_400)
+    request_log_key_file: str | None = _setting(
+        None, "file with the key for columns that the contract has hashed: 16 bytes or more", pattern=r".+"
+    )
+    traces: bool = _setting(
+        False, "send spans of requests to an OpenTelemetry collector; the OTEL_ variables say where and how many", kind=bool
+    )
     onnx_threads: int = _setting(1, "threads of ONNX Runtime within one prediction", kind=int, low=1, high=1024)
 
 
@@ -82,11 +112,13 @@ def arguments(parser: argparse.ArgumentParser, only: Collection[str] = ()) -> No
             parser.add_argument("dir", nargs="?", metavar="DIR", help=about)
         else:
             if setting.default is not None:
-                about += f" (default {setting.default})"
-            parser.add_argument(f"--{_flag(setting)}", metavar=setting.metadata["kind"].__name__.upper(), help=about)
+                about += f" (default {_text(setting.default)})"
+            kind = setting.metadata["kind"]
+            how = {"action": argparse.BooleanOptionalAction} if kind is bool else {"metavar": kind.__name__.upper()}
+            parser.add_argument(f"--{_flag(setting)}", help=about, **how)
 
 
-def settings(given: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
+def settings(given: Mapping[str, str | bool | None], environment: Mapping[str, str]) -> Settings:
     """From parsed arguments (None where absent) and the environment. Raises InvalidInput with every problem."""
     values: dict[str, Any] = {}
     wrong: list[Problem] = []
@@ -98,6 +130,7 @@ def settings(given: Mapping[str, str | None], environment: Mapping[str, str]) ->
             if setting.name == "dir":
                 wrong.append(Problem(path=(), message="DIR: is missing; give the artifact's directory or s3://bucket/prefix"))
             continue
+        text = _text(text)
         try:
             values[setting.name] = _value(setting, text)
         except ValueError as error:
@@ -111,6 +144,10 @@ def _value(setting: Field[Any], text: str) -> Any:
     """The setting's value. Raises ValueError that says what was expected."""
     about = setting.metadata
     kind, low, high = about["kind"], about["low"], about["high"]
+    if kind is bool:
+        if text not in (_TRUE, _FALSE):
+            raise ValueError(f"{_TRUE} or {_FALSE}")
+        return text == _TRUE
     if kind is str:
         if not re.fullmatch(about["pattern"], text):
             raise ValueError(f"{about['help']} (matching {about['pattern']})")
@@ -123,6 +160,10 @@ def _value(setting: Field[Any], text: str) -> Any:
     if not low <= value <= high:
         raise ValueError(wanted)
     return value
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _flag(setting: Field[Any]) -> str:

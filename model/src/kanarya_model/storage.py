@@ -1,4 +1,4 @@
-"""Where an artifact lies becomes a local directory. Called by `server`.
+"""Where an artifact lies becomes a local directory. Called by `server`; `records` write to the same kind of place.
 
 A path is used as it is. `s3://bucket/prefix` is fetched whole into a directory of its own, which goes when the model has been
 loaded. Endpoint, region and credentials are boto3's business: AWS_ENDPOINT_URL[_S3], AWS_ACCESS_KEY_ID and the rest.
@@ -32,28 +32,41 @@ def local(source: str) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _fetch(source: str, directory: Path) -> None:
+def client() -> Any:
+    """S3's, which gives up in time."""
     # Imported here: half a second that a local directory need not wait for.
     import boto3  # noqa: PLC0415
     from botocore.config import Config  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    parts = urlsplit(source)
-    prefix = parts.path.strip("/")
     config = Config(
         connect_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, retries={"mode": "standard", "total_max_attempts": 3}
     )
+    return boto3.client("s3", config=config)
+
+
+@contextmanager
+def said(what: str) -> Iterator[None]:
+    """S3's errors as KanaryaError, after these words."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
     try:
-        client = boto3.client("s3", config=config)
-        keys = _keys(client, parts.netloc, f"{prefix}/" if prefix else "")
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise KanaryaError(f"{what}: {error}") from None
+
+
+def _fetch(source: str, directory: Path) -> None:
+    parts = urlsplit(source)
+    prefix = parts.path.strip("/")
+    with said(f"{source}: cannot be fetched"):
+        s3 = client()
+        keys = _keys(s3, parts.netloc, f"{prefix}/" if prefix else "")
         if not keys:
             raise KanaryaError(f"{source}: holds nothing, expected an artifact")
         for key, name in keys.items():
             target = directory / _safe(name, source)
             target.parent.mkdir(parents=True, exist_ok=True)
-            client.download_file(parts.netloc, key, str(target))
-    except (BotoCoreError, ClientError) as error:
-        raise KanaryaError(f"{source}: cannot be fetched: {error}") from None
+            s3.download_file(parts.netloc, key, str(target))
 
 
 def _keys(client: Any, bucket: str, prefix: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -21,8 +22,9 @@ START_SECONDS = 30
 class Server:
     """`kanarya-model serve`, ready."""
 
-    def __init__(self, process: subprocess.Popen[str], port: int, grpc_port: int | None) -> None:
+    def __init__(self, process: subprocess.Popen[str], port: int, grpc_port: int | None, log: Path) -> None:
         self.process = process
+        self.log = log
         self.port = port
         self.grpc_port = grpc_port
         self.url = f"http://127.0.0.1:{port}"
@@ -90,7 +92,7 @@ def start(directory: Path, *arguments: str | Path, env: dict[str, str] | None = 
             pytest.fail(f"the server did not start:\n{log.read_text()}")
         time.sleep(0.02)
     grpc_port = int(grpc_port_file.read_text()) if grpc_port_file.exists() else None
-    return Server(process, int(port_file.read_text()), grpc_port)
+    return Server(process, int(port_file.read_text()), grpc_port, log)
 
 
 @pytest.fixture(scope="session")
@@ -128,3 +130,31 @@ def fails(tmp_path: Path) -> Callable[..., tuple[int, str]]:
         return done.returncode, done.stderr.splitlines()[-1]
 
     return run
+
+
+@pytest.fixture
+def credentials() -> Callable[[str], dict[str, str]]:
+    """The environment that leads to an S3 endpoint."""
+    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+    return lambda endpoint: {"AWS_ENDPOINT_URL": endpoint, **keys}
+
+
+@pytest.fixture
+def bucket(
+    monkeypatch: pytest.MonkeyPatch, credentials: Callable[[str], dict[str, str]]
+) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A real S3 endpoint over HTTP with an empty bucket; gives its client and the environment that leads to it."""
+    import boto3  # noqa: PLC0415 (half a second that only these tests take)
+    from moto.server import ThreadedMotoServer  # noqa: PLC0415
+
+    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    environment = credentials(f"http://{host}:{port}")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="models")
+    yield client, environment
+    client.close()
+    moto.stop()

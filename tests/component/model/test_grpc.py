@@ -175,7 +175,10 @@ def test_a_message_that_inflates_beyond_the_limit_is_refused(stub):
 
 
 def test_calls_are_counted_beside_those_of_http(running, stub):
-    counted = {code: f'kanarya_model_requests_total{{code="{code}",model="iris",version="7"}}' for code in (200, 400, 500)}
+    counted = {
+        code: f'kanarya_model_requests_total{{code="{code}",edge="v2-grpc",model="iris",version="7"}}'
+        for code in (200, 400, 500)
+    }
     before = {code: running.metric(name) for code, name in counted.items()}
 
     stub.infer(good())
@@ -210,21 +213,23 @@ def test_reflection_lists_the_services_and_gives_their_messages(stub):
     assert b"raw_input_contents" in file.file_descriptor_response.file_descriptor_proto[0]
 
 
+def long_calls(stub, number):
+    """Calls that a thread has to work on for a while each, under way."""
+    words = struct.pack("<I", 5) + b"north"
+    columns = [tensor(name, shape=[MANY]) for name in ("sepal_length", "sepal_width", "petal_length")]
+    contents = [np.ones(MANY).tobytes()] * 3 + [words * MANY]
+    long = request(*columns, tensor("garden", "BYTES", [MANY]), raw_input_contents=contents).SerializeToString()
+    infer = stub.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+    return [infer.future(long) for _ in range(number)]
+
+
 def test_health_waits_neither_for_long_predictions_nor_for_streams_that_stay_open(serve, tmp_path):
     server = serve(build(tmp_path / "words", "skops"), "--grpc-port", "0")
     stub = connect(server)
     held = [
         reflection_pb2_grpc.ServerReflectionStub(stub.channel).ServerReflectionInfo(iter(threading.Event, None)) for _ in "ab"
     ]
-    words = struct.pack("<I", 5) + b"north"
-    columns = [tensor(name, shape=[MANY]) for name in ("sepal_length", "sepal_width", "petal_length")]
-    long = request(
-        *columns, tensor("garden", "BYTES", [MANY]), raw_input_contents=[np.ones(MANY).tobytes()] * 3 + [words * MANY]
-    )
-    asked = [
-        stub.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer").future(long.SerializeToString())
-        for _ in range(8)
-    ]
+    asked = long_calls(stub, 8)
     waits = []
     while not all(call.done() for call in asked):
         began = time.perf_counter()
@@ -258,6 +263,41 @@ def test_sigterm_is_not_ready_at_once_and_answers_until_it_has_drained(serve, ar
     stub.channel.close()
 
 
+def test_a_server_that_closes_is_unavailable_to_new_calls_and_ends_those_it_has(serve, tmp_path):
+    server = serve(build(tmp_path / "words", "skops"), "--grpc-port", "0", "--drain-seconds", "0")
+    stub, late = connect(server), connect(server)
+    assert late.health() == SERVING
+    asked = long_calls(stub, 4)
+    while server.metric("kanarya_model_requests_in_flight") < 4:  # as many as gRPC's threads take on
+        pass
+    server.process.terminate()
+    while True:
+        try:
+            late.health()
+        except grpc.RpcError as refused:
+            code, under_way = refused.code(), [call for call in asked if not call.done()]
+            break
+
+    assert code is CODE.UNAVAILABLE
+    assert under_way
+    assert [pb.ModelInferResponse.FromString(call.result()).outputs[0].shape for call in asked] == [[MANY]] * 4
+    assert server.process.wait(20) == 0
+    for one in (stub, late):
+        one.channel.close()
+
+
+def test_more_long_predictions_than_may_wait_are_unavailable_and_counted_so(serve, tmp_path):
+    server = serve(build(tmp_path / "words", "skops"), "--version", "7", "--grpc-port", "0", "--most-queued", "1")
+    stub = connect(server)
+
+    codes = [call.code() for call in long_calls(stub, 5)]
+    unavailable = codes.count(CODE.UNAVAILABLE)
+
+    assert set(codes) == {CODE.OK, CODE.UNAVAILABLE}
+    assert server.metric('kanarya_model_requests_total{code="503",edge="v2-grpc",model="iris",version="7"}') == unavailable
+    stub.channel.close()
+
+
 def test_a_port_that_is_taken_is_named(running, fails, artifact):
     status, last = fails("serve", artifact, "--port", "0", "--grpc-port", running.grpc_port)
 
@@ -275,8 +315,8 @@ def test_any_bytes_are_answered_by_the_protocol(stub, content):
 
 def test_a_copy_is_known_by_its_metadata_and_counted_where_no_answer_is(running, stub):
     def counted():
-        return [running.metric(f'kanarya_model_{name}{{code="200",model="iris",version="7"}}') for name in
-                ("requests_total", "mirrored_requests_total")]  # fmt: skip
+        names = ('requests_total{code="200",edge="v2-grpc"', 'mirrored_requests_total{code="200"')
+        return [running.metric(f'kanarya_model_{name},model="iris",version="7"}}') for name in names]
 
     before = counted()
     for version in ("7", "8"):

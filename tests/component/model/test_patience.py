@@ -135,4 +135,4 @@ def test_more_at_once_than_is_taken_on_is_503_while_health_answers_and_the_rest_
     assert "expected at most 4" in refused.json()["error"]
     assert ready.status_code == 200
     assert all(answer.startswith(b"HTTP/1.1 200 OK") for answer in served)
-    assert server.metric('kanarya_model_requests_total{code="503",model="iris",version="[^"]*"}') == 1
+    assert server.metric('kanarya_model_requests_total{code="503",edge="v2-rest",model="iris",version="[^"]*"}') == 1

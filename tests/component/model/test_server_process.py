@@ -75,7 +75,7 @@ def test_bytes_that_are_no_request_are_answered_and_the_next_client_is_served(ru
     assert codes == dict.fromkeys(answers, 400) | {"header in one piece": 431, "header without end": 431}
     assert all(error(answer) for answer in answers.values())
     assert running.http.post(INFER, json=ROW).status_code == 200
-    assert running.metric('kanarya_model_requests_total{code="500",model="iris",version="7"}') == 0
+    assert running.metric('kanarya_model_requests_total{code="500",edge="v2-rest",model="iris",version="7"}') == 0
 
 
 def test_bodies_that_are_not_what_was_announced(running):
@@ -232,30 +232,6 @@ def test_interrupt_stops_it_cleanly_too(serve, artifact):
 # --- s3 --------------------------------------------------------------------------------------------------------------
 
 
-def credentials(endpoint: str) -> dict[str, str]:
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    return {"AWS_ENDPOINT_URL": endpoint, **keys}
-
-
-@pytest.fixture
-def bucket(monkeypatch):
-    """A real S3 endpoint over HTTP with an empty bucket; gives its client and the environment that leads to it."""
-    import boto3  # noqa: PLC0415
-    from moto.server import ThreadedMotoServer  # noqa: PLC0415
-
-    moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    moto.start()
-    host, port = moto.get_host_and_port()
-    environment = credentials(f"http://{host}:{port}")
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="models")
-    yield client, environment
-    client.close()
-    moto.stop()
-
-
 def upload(client, directory, prefix):
     for path in directory.rglob("*"):
         if path.is_file():
@@ -288,7 +264,7 @@ def test_what_cannot_be_had_from_s3_is_refused(bucket, artifact, capsys):
         assert words in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_an_s3_endpoint_that_is_down_is_named(monkeypatch, capsys):
+def test_an_s3_endpoint_that_is_down_is_named(monkeypatch, credentials, capsys):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{free.getsockname()[1]}"

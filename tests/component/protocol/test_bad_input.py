@@ -138,7 +138,7 @@ def test_a_bad_request_is_refused_with_what_is_wrong(client, body, words):
     assert answer.status in (400, 413)
     assert words in answer.error
     assert len(answer.body) < 1000
-    assert asked.metric("kanarya_model_requests_total")['{code="500",model="iris",version="2"}'] == 0
+    assert asked.metric("kanarya_model_requests_total")['{code="500",edge="v2-rest",model="iris",version="2"}'] == 0
     assert sum(asked.metric("kanarya_model_rejected_total").values()) == 1
 
 

@@ -41,7 +41,9 @@ def test_a_copy_is_answered_as_a_request_is_and_counted_where_no_answer_is(clien
 
     assert len({answer.body for answer in answers}) == 1
     assert refused.status == 400
-    assert asked.metric("kanarya_model_requests_total") == before["requests_total"] | {f'{{code="200",{OWN}}}': 2}
+    assert asked.metric("kanarya_model_requests_total") == before["requests_total"] | {
+        f'{{code="200",edge="v2-rest",{OWN}}}': 2
+    }
     assert asked.metric("kanarya_model_mirrored_requests_total") == {
         f'{{code="{code}",{OWN}}}': count for code, count in ((200, 1), (400, 1), (500, 0), (503, 0))
     }

@@ -56,7 +56,7 @@ def test_health_is_answered_while_a_prediction_runs_and_one_more_than_may_wait_i
     assert answers[2].headers["retry-after"] == "1"
     assert "2 predictions wait already" in answers[2].error
     assert asked.metric("kanarya_model_queue_seconds_count") == {'{model="iris",version="2"}': 2}
-    assert asked.metric("kanarya_model_requests_total")['{code="503",model="iris",version="2"}'] == 1
+    assert asked.metric("kanarya_model_requests_total")['{code="503",edge="v2-rest",model="iris",version="2"}'] == 1
 
 
 def test_one_row_of_a_slow_kind_of_model_leaves_the_event_loop_too(client, monkeypatch):

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kanarya_contracts.metrics import DURATION_BUCKETS
+from kanarya_contracts.metrics import DURATION_BUCKETS, Edge
 from kanarya_model.core.model import Prediction, example_tensors
 from kanarya_model.core.refusal import ModelFault
 from kanarya_model.testing import NUMBERS, estimator
@@ -194,7 +194,7 @@ def test_a_model_that_fails_on_usual_input_is_500_and_its_text_stays_inside(clie
     assert answer.status == 500
     assert "secret" not in answer.error
     assert "secret path" in caplog.text
-    assert asked.metric("kanarya_model_requests_total")[f'{{code="500",{OWN}}}'] == 1
+    assert asked.metric("kanarya_model_requests_total")[f'{{code="500",edge="v2-rest",{OWN}}}'] == 1
 
 
 def test_a_model_that_fails_far_outside_of_its_training_is_the_clients_mistake(client, monkeypatch):
@@ -296,7 +296,9 @@ def test_feedback_for_one_version_too_many_is_refused(client):
 def test_series_are_there_with_zero_before_the_first_request(client):
     asked = client()
 
-    assert asked.metric("kanarya_model_requests_total") == {f'{{code="{code}",{OWN}}}': 0 for code in (200, 500, 503)}
+    assert asked.metric("kanarya_model_requests_total") == {
+        f'{{code="{code}",edge="{edge}",{OWN}}}': 0 for code in (200, 500, 503) for edge in ("v1-rest", "v2-rest")
+    }
     assert set(asked.metric("kanarya_model_feedback_total").values()) == {0}
     assert asked.metric("kanarya_model_request_duration_seconds_count") == {f"{{{OWN}}}": 0}
     assert len(asked.metric("kanarya_model_predictions_total")) == 3
@@ -310,13 +312,14 @@ def test_requests_durations_and_predictions_are_counted(client):
     asked.infer(matrix(ROWS))
     asked.infer(matrix(ROWS[:1]))
     asked.infer(b"{")
+    asked.ask("POST", "/v1/models/iris:predict", b"{}")
     asked.ask("GET", "/v2/models/iris")
 
-    assert asked.metric("kanarya_model_requests_total") == {
-        f'{{code="200",{OWN}}}': 2,
-        f'{{code="400",{OWN}}}': 1,
-        f'{{code="500",{OWN}}}': 0,
-        f'{{code="503",{OWN}}}': 0,
+    requests = asked.metric("kanarya_model_requests_total")
+    assert {labels: count for labels, count in requests.items() if count} == {
+        f'{{code="200",edge="v2-rest",{OWN}}}': 2,
+        f'{{code="400",edge="v2-rest",{OWN}}}': 1,
+        f'{{code="400",edge="v1-rest",{OWN}}}': 1,
     }
     assert asked.metric("kanarya_model_request_duration_seconds_count") == {f"{{{OWN}}}": 2}
     assert asked.metric("kanarya_model_predictions_total") == {
@@ -331,7 +334,7 @@ def test_buckets_are_the_contracts_and_cumulative(client):
     asked = client()
     counts = asked.served.counts
     for seconds in (0.0001, 0.0002, 0.3, 100.0):
-        counts.succeeded(seconds, [])
+        counts.succeeded(Edge.V2_REST, seconds, [])
 
     buckets = asked.metric("kanarya_model_request_duration_seconds_bucket")
 

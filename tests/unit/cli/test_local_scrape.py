@@ -17,17 +17,23 @@ def read(registry: CollectorRegistry) -> dict[str, int]:
     return {one.key: one.value for one in series_of(SERVER, generate_latest(registry).decode())}
 
 
-@given(st.dictionaries(st.sampled_from(["200", "400", "404", "422", "500", "503"]), st.integers(0, 10**9)))
-def test_a_clients_mistake_is_no_request_and_a_servers_is_one_that_failed(codes: dict[str, int]) -> None:
+CODES = st.sampled_from(["200", "400", "404", "422", "500", "503"])
+
+
+@given(st.dictionaries(st.tuples(st.sampled_from(names.Edge), CODES), st.integers(0, 10**9)))
+def test_a_clients_mistake_is_no_request_and_a_servers_is_one_that_failed_by_every_door(
+    counts: dict[tuple[names.Edge, str], int],
+) -> None:
     registry = CollectorRegistry()
-    counter = Counter(names.REQUESTS, "requests", [names.MODEL, names.VERSION, names.CODE], registry=registry)
-    for code, count in codes.items():
-        counter.labels("iris", "7", code).inc(count)
+    labels = [names.MODEL, names.VERSION, names.EDGE, names.CODE]
+    counter = Counter(names.REQUESTS, "requests", labels, registry=registry)
+    for (edge, code), count in counts.items():
+        counter.labels("iris", "7", edge, code).inc(count)
 
     found = read(registry)
 
-    assert found["812-1700000000.25|7|requests"] == sum(count for code, count in codes.items() if code[0] != "4")
-    assert found["812-1700000000.25|7|errors"] == sum(count for code, count in codes.items() if code[0] == "5")
+    assert found["812-1700000000.25|7|requests"] == sum(count for (_, code), count in counts.items() if code[0] != "4")
+    assert found["812-1700000000.25|7|errors"] == sum(count for (_, code), count in counts.items() if code[0] == "5")
 
 
 def test_a_server_that_has_counted_nothing_says_so_with_zeros() -> None:

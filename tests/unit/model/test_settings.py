@@ -5,6 +5,7 @@ import argparse
 import pytest
 
 from kanarya_contracts.problems import InvalidInput
+from kanarya_model import hosted
 from kanarya_model.__main__ import main
 from kanarya_model.settings import arguments, settings
 
@@ -42,6 +43,26 @@ def test_every_problem_is_reported_at_once():
         assert words in message
     for words in ("--drain-seconds: got 'nan'", "--name: got 'a/b'", "KANARYA_MODEL_VERSION: got 'a b'"):
         assert words in message
+
+
+@pytest.mark.parametrize(
+    ("argv", "text", "wanted"), [((), None, False), ((), "true", True), (("--access-log",), "false", True)]
+)
+def test_a_switch_is_a_bare_flag_or_a_word_in_the_environment(argv, text, wanted):
+    environment = {} if text is None else {"ACCESS_LOG": text}
+
+    assert parse("model", *argv, **environment).access_log is wanted
+    assert parse("model", "--no-access-log", **environment).access_log is False
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_refused():
+    with pytest.raises(InvalidInput, match="KANARYA_MODEL_TRACES: got 'yes', expected true or false"):
+        parse("model", TRACES="yes")
+
+
+def test_a_host_keeps_its_own_logs():
+    with pytest.raises(TypeError, match="got request_log, expected some of"):
+        hosted.chosen("model", {"request_log": "elsewhere"})
 
 
 def test_a_wrong_flag_is_status_2_with_the_reason_on_the_last_line(capsys):

@@ -68,8 +68,9 @@ def test_a_process_that_has_answered_nothing_has_its_counters_at_zero(server):
 
 def test_answers_are_requests_but_for_a_clients_mistakes_and_a_servers_are_errors_too(server):
     target = server.process("a", "8")
-    for code, value in (("200", "90"), ("400", "7"), ("500", "2"), ("503", "1")):
-        server.add(names.REQUESTS, target, value, version="8", code=code)
+    for code, value in (("200", "50"), ("400", "7"), ("500", "2"), ("503", "1")):
+        server.add(names.REQUESTS, target, value, version="8", edge="v2-rest", code=code)
+    server.add(names.REQUESTS, target, "40", version="8", edge="v2-grpc", code="200")
     found = counts(server.read("8"))
     assert (found["8", "requests", None], found["8", "errors", None]) == (93, 3)
 

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kanarya_contracts.artifact import Personal
+
 Kind = Literal["numeric", "categorical"]
 Matrix = npt.NDArray[np.float64] | pd.DataFrame
 Labels = npt.NDArray[np.str_] | npt.NDArray[np.int64]
@@ -31,6 +33,8 @@ class Column:
     kind: Kind
     unknown: Literal["refuse", "accept"] = "refuse"
     """Categorical: what the server is to do with a word not seen in training."""
+    personal: Personal | None = None
+    """What the server's request log is to do with a value."""
 
 
 @dataclass(frozen=True, kw_only=True)

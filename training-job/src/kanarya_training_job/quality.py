@@ -86,7 +86,10 @@ def _one_of(allowed: Iterable[str]) -> pa.Check:
 def _columns(frame: pd.DataFrame, settings: Settings) -> tuple[Column, ...]:
     """The features: as configured, or every column but the target, of the kind it looks like."""
     if settings.features is not None:
-        return tuple(Column(name=name, kind=one.kind, unknown=one.unknown) for name, one in settings.features.items())
+        return tuple(
+            Column(name=name, kind=one.kind, unknown=one.unknown, personal=one.personal)
+            for name, one in settings.features.items()
+        )
     names = [str(name) for name in frame.columns if name != settings.target]
     numeric = pd.api.types.is_numeric_dtype
     return tuple(Column(name=name, kind="numeric" if numeric(frame[name]) else "categorical") for name in names)

@@ -28,8 +28,10 @@ def inputs(train: Rows, *, nullable: bool) -> tuple[artifact.Column, ...]:
 
 def _input(column: Column, values: pd.Series, nullable: bool) -> artifact.Column:
     if column.kind == "categorical":
-        return artifact.CategoricalColumn(name=column.name, categories=tuple(sorted(set(values))), unknown=column.unknown)
-    return artifact.NumericColumn(name=column.name, minimum=float(values.min()), maximum=float(values.max()), nullable=nullable)
+        words = tuple(sorted(set(values)))
+        return artifact.CategoricalColumn(name=column.name, categories=words, unknown=column.unknown, personal=column.personal)
+    low, high = float(values.min()), float(values.max())
+    return artifact.NumericColumn(name=column.name, minimum=low, maximum=high, nullable=nullable, personal=column.personal)
 
 
 def reference(train: Rows, answers: Answers) -> artifact.Reference:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from kanarya_contracts.artifact import Personal
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE
 
 Family = Literal[
@@ -137,6 +138,10 @@ class Feature(_Strict):
 
     unknown: Literal["refuse", "accept"] = "refuse"
     """Categorical: what the server does with a word not seen in training: answer 400, or predict as if it said nothing."""
+
+    personal: Personal | None = None
+    """What becomes of a value in the server's request log, where there is one: `hash` keeps a digest under the server's key,
+    `drop` nothing. The artifact itself has the column's range or words, its histogram and a few rows, whatever this says."""
 
     @model_validator(mode="after")
     def _fits_its_kind(self) -> Self:

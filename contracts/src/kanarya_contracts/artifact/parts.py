@@ -15,9 +15,11 @@ Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 """Name of a model, tensor or file."""
 
-
 Count = Annotated[int, Field(ge=0)]
 """How many."""
+
+Personal = Literal["hash", "drop"]
+"""How what is about a person is kept in a request log: as a digest under the server's key, or not at all."""
 
 
 class Part(BaseModel):
@@ -48,6 +50,8 @@ class NumericColumn(Part):
     """Largest value in the training rows."""
     nullable: bool = False
     """Whether the model accepts a missing value (NaN)."""
+    personal: Personal | None = None
+    """What becomes of a value in a request log. None: it is about nobody, and is kept as it is."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -74,6 +78,8 @@ class CategoricalColumn(Part):
     """What the server does with a word not in `categories`: hands it to a model that ignores it, or answers 400."""
     nullable: bool = False
     """Whether the model accepts a missing value (null)."""
+    personal: Personal | None = None
+    """What becomes of a word in a request log. None: it is about nobody, and is kept as it is."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

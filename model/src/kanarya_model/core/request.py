@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kanarya_contracts.datatypes import Datatype
-from kanarya_model.core.inputs import InputTensor
+from kanarya_model.core.inputs import InputTensor, Rows
+from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted, shown
 
 _LONGEST_NAME = 256
@@ -20,6 +22,15 @@ class Request:
     tensors: list[InputTensor]
     outputs: tuple[str, ...] | None
     """Names asked for; None for all."""
+
+
+class Answered(NamedTuple):
+    """A request with its answer, for who writes requests down. A tuple, for every request makes one."""
+
+    id: str | None
+    """The protocol's, where it has one."""
+    rows: Rows
+    prediction: Prediction
 
 
 def tensor_name(name: object, where: str) -> str:

@@ -16,6 +16,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 JSON = (b"content-type", b"application/json")
 CLOSE = (b"connection", b"close")
@@ -27,6 +28,8 @@ LONG_BODY = 1 << 18
 """A body of more bytes takes milliseconds to read: a thread's work, reading, prediction and all."""
 MIRRORED_TO = HEADER_MIRRORED_TO.encode()
 DOCUMENT_LENGTH = b"inference-header-content-length"
+REQUEST_ID = b"x-request-id"
+"""What gateways call a request by, in their own logs too."""
 FORM = frozenset({b"application/x-www-form-urlencoded"})
 """What `curl -d` says of every body unless it is told otherwise."""
 BYTES = frozenset({b"application/octet-stream"})

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
 
-from kanarya_model.core.model import Prediction
+from kanarya_contracts.metrics import Edge
 from kanarya_model.core.refusal import Reason, Refusal
+from kanarya_model.core.request import Answered
 from kanarya_model.edges.http import (
     BEGAN,
     IN_FLIGHT,
     JSON,
     MIRRORED_TO,
+    REQUEST_ID,
+    Application,
     ClientLeft,
     Headers,
     Receive,
@@ -32,7 +35,7 @@ from kanarya_model.metrics import Counts
 log = logging.getLogger(__name__)
 
 Answer = Callable[[Send, Reply], Awaitable[None]]
-Handler = Callable[[Scope, Receive, Send], Awaitable[None]]
+Handler = Application
 
 _STATUS = {Reason.LIMIT: 413, Reason.MEDIA_TYPE: 415}
 _INTERNAL = error("the model or its server failed; the server's log says why")
@@ -51,17 +54,23 @@ class Limits:
 class Exchange(Protocol):
     """A protocol's words for one model."""
 
+    edge: Edge
+    """The door that it is."""
+
     def check(self, headers: Headers) -> None:
         """Refuse a body by how it is announced."""
         ...
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Prediction]:
-        """The reply and what it says. Raises Refusal, ModelFault or Overloaded."""
+    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Answered]:
+        """The reply and what it answers. Raises Refusal, ModelFault or Overloaded."""
         ...
 
 
 def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) -> Handler:
     """The route's handler. `send_back` sends a reply as the application does at that moment."""
+    edge, sampled = exchange.edge, one.sampled
+    for counts in (one.counts, one.copies):
+        counts.opened(edge)
 
     async def infer(scope: Scope, receive: Receive, send: Send) -> None:
         state = scope.get("state")
@@ -74,20 +83,25 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
                 _check_load(state[IN_FLIGHT], limits.in_flight)
             exchange.check(headers)
             body = await read_body(headers, receive, limits.body_bytes)
-            reply, prediction = await exchange.answer(headers, body)
+            reply, answered = await exchange.answer(headers, body)
             await send_back(send, reply)
-            counts.succeeded(perf_counter() - began, prediction.labels.tolist())
+            seconds, labels = perf_counter() - began, answered.prediction.labels.tolist()
+            counts.succeeded(edge, seconds, labels)
+            if counts is one.copies:
+                one.pairs.predicted(answered.id, labels)
+            if sampled is not None:
+                sampled.take(answered, edge, seconds, headers.get(REQUEST_ID), copy=counts is one.copies)
         except Refusal as refusal:
-            await send_back(send, refused(refusal, counts, inference=True))
+            await send_back(send, refused(refusal, counts, edge))
         except Overloaded as overload:
-            counts.overloaded()
+            counts.overloaded(edge)
             again = (b"retry-after", b"%d" % overload.retry_seconds)
             await send_back(send, Reply(status=503, body=error(str(overload)), headers=(JSON, again)))
         except ClientLeft:
             log.debug("a client left before its request was complete")
         except Exception:
             log.exception("inference failed")
-            counts.failed()
+            counts.failed(edge)
             await send_back(send, Reply(status=500, body=_INTERNAL))
         finally:
             counts.ended()
@@ -95,10 +109,10 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
     return infer
 
 
-def refused(refusal: Refusal, counts: Counts, *, inference: bool) -> Reply:
-    """The reply to a client's mistake, counted."""
+def refused(refusal: Refusal, counts: Counts, edge: Edge | None) -> Reply:
+    """The reply to a client's mistake, counted: as a request of that edge, or for None as none for inference."""
     status = _STATUS.get(refusal.reason, 400)
-    counts.refused(status, refusal.reason, inference=inference)
+    counts.refused(edge, status, refusal.reason)
     return Reply(status=status, body=error(str(refusal)))
 
 

@@ -18,7 +18,9 @@ import logging
 from collections.abc import Sequence
 
 import orjson
+from prometheus_client.registry import Collector
 
+from kanarya_contracts.metrics import Edge
 from kanarya_model import VERSION
 from kanarya_model.core.feedback import labelled, read_feedback
 from kanarya_model.core.refusal import Refusal, quoted
@@ -47,15 +49,17 @@ log = logging.getLogger(__name__)
 
 
 class Rest:
-    """The application. `served` is what it answers for."""
+    """The application. `served` is what it answers for; `collectors` have more to say at /metrics."""
 
-    def __init__(self, served: Sequence[Served], *, limits: Limits) -> None:
+    def __init__(self, served: Sequence[Served], *, limits: Limits, collectors: Sequence[Collector] = ()) -> None:
         self._served = served
         self._limits = limits
         self._draining = False
         self._exposition = Exposition(
-            [one.counts for one in served], [one.copies for one in served], [one.pairs for one in served]
+            [one.counts for one in served], [one.copies for one in served], [one.pairs for one in served], collectors
         )
+        self.doors: dict[str, tuple[Edge | None, Served]] = {}
+        """Path → what a request for inference meets there, or one with feedback, which is of no edge."""
         self._routes = self._all_routes()
 
     @property
@@ -104,20 +108,24 @@ class Rest:
 
     def _model_routes(self, one: Served) -> dict[str, dict[str, Handler]]:
         name = one.model.name
-        infer = self._inference(one, V2Exchange(one))
+        feedback = f"/v2/models/{name}/feedback"
+        self.doors[feedback] = (None, one)
         routes: dict[str, dict[str, Handler]] = {
-            f"/v2/models/{name}/feedback": {"POST": self._feedback(one)},
+            feedback: {"POST": self._feedback(one)},
             f"/v1/models/{name}": {"GET": self._readiness({"name": name})},
-            f"/v1/models/{name}:predict": {"POST": self._inference(one, V1Exchange(one, most_rows=self._limits.rows))},
         }
-        for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{one.model.version}"):
+        paths = (f"/v2/models/{name}", f"/v2/models/{name}/versions/{one.model.version}")
+        for path in paths:
             routes[path] = {"GET": self._fixed(one.metadata())}
             routes[f"{path}/ready"] = {"GET": self._readiness({"name": name})}
-            routes[f"{path}/infer"] = {"POST": infer}
-        return routes
+        v1 = V1Exchange(one, most_rows=self._limits.rows)
+        routes |= self._inference(one, V2Exchange(one), *(f"{path}/infer" for path in paths))
+        return routes | self._inference(one, v1, f"/v1/models/{name}:predict")
 
-    def _inference(self, one: Served, exchange: Exchange) -> Handler:
-        return inference.handler(one, exchange, self._limits, self._send)
+    def _inference(self, one: Served, exchange: Exchange, *paths: str) -> dict[str, dict[str, Handler]]:
+        infer = inference.handler(one, exchange, self._limits, self._send)
+        self.doors |= dict.fromkeys(paths, (exchange.edge, one))
+        return {path: {"POST": infer} for path in paths}
 
     def _unknown(self, path: str) -> str:
         stripped = path.rstrip("/")
@@ -175,7 +183,7 @@ class Rest:
                 else:
                     counts.came_back(report)
             except Refusal as refusal:
-                await self._send(send, refused(refusal, counts, inference=False))
+                await self._send(send, refused(refusal, counts, None))
             except ClientLeft:
                 log.debug("a client left before its feedback was complete")
             else:

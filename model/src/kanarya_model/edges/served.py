@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
+from kanarya_contracts.metrics import Edge
 from kanarya_contracts.problems import KanaryaError
 from kanarya_model.core.evidence import Evidence, Seen
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.core.pairs import Pairs
 from kanarya_model.core.refusal import listed, quoted
+from kanarya_model.core.request import Answered
 from kanarya_model.metrics import Counts
 
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
@@ -52,16 +54,34 @@ class Workers:
         self._threads.shutdown()
 
 
+class Sampled(Protocol):
+    """Who writes requests down."""
+
+    def take(self, answered: Answered, edge: Edge, seconds: float, request_id: bytes | None, *, copy: bool) -> None:
+        """Keep an answered request, or do not; never waits. `seconds`: how long it took. `copy`: nobody got the answer."""
+        ...
+
+
 class Served:
     """A model version with what belongs to it here.
 
     More than `inline_rows` are predicted by `workers`; features are counted in at most `most_series` series; of copies, the
-    predictions on at most `most_remembered` rows wait for their labels.
+    predictions on at most `most_remembered` rows wait for their labels; `sampled` keeps requests, where there is a request log.
     """
 
-    def __init__(self, model: Model, *, workers: Workers, inline_rows: int, most_series: int, most_remembered: int = 0) -> None:
+    def __init__(
+        self,
+        model: Model,
+        *,
+        workers: Workers,
+        inline_rows: int,
+        most_series: int,
+        most_remembered: int = 0,
+        sampled: Sampled | None = None,
+    ) -> None:
         contract = model.contract
         self.model = model
+        self.sampled = sampled
         self._evidence = Evidence(contract, most_series=most_series)
         self.counts, self.copies = (
             Counts(

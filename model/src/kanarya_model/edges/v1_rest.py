@@ -14,9 +14,10 @@ import orjson
 
 from kanarya_contracts.artifact import CategoricalColumn, Column
 from kanarya_contracts.datatypes import Datatype
+from kanarya_contracts.metrics import Edge
 from kanarya_model.core.inputs import InputTensor, Rows
-from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted, shown
+from kanarya_model.core.request import Answered
 from kanarya_model.edges.documents import read_document, refuse_repeats
 from kanarya_model.edges.http import FORM, LONG_BODY, Headers, Reply, check_json
 from kanarya_model.edges.served import Served
@@ -24,6 +25,8 @@ from kanarya_model.edges.served import Served
 
 class V1Exchange:
     """V1's words for one model."""
+
+    edge = Edge.V1_REST
 
     def __init__(self, one: Served, *, most_rows: int) -> None:
         self._one = one
@@ -37,17 +40,18 @@ class V1Exchange:
         """Refuse a body by how it is announced."""
         check_json(headers, also=FORM)
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Prediction]:  # noqa: ARG002 (as every exchange)
-        """The reply and what it says."""
+    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Answered]:  # noqa: ARG002 (as every exchange)
+        """The reply and what it answers."""
         if len(body) > LONG_BODY:
-            prediction = await self._one.aside(partial(self._whole, body))
+            answered = await self._one.aside(partial(self._whole, body))
         else:
-            prediction = await self._one.predict(self._rows(body))
-        return Reply(status=200, body=orjson.dumps({"predictions": prediction.labels.tolist()})), prediction
+            rows = self._rows(body)
+            answered = Answered(None, rows, await self._one.predict(rows))
+        return Reply(status=200, body=orjson.dumps({"predictions": answered.prediction.labels.tolist()})), answered
 
-    def _whole(self, body: bytes) -> tuple[Rows, Prediction]:
+    def _whole(self, body: bytes) -> tuple[Rows, Answered]:
         rows = self._rows(body)
-        return rows, self._one.model.predict(rows)
+        return rows, Answered(None, rows, self._one.model.predict(rows))
 
     def _rows(self, body: bytes) -> Rows:
         document = read_document(body)

@@ -16,20 +16,22 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
-from kanarya_contracts.names import HEADER_MIRRORED_TO
+from kanarya_contracts.metrics import Edge
 from kanarya_contracts.problems import KanaryaError
 from kanarya_model import VERSION
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Reason, Refusal
+from kanarya_model.core.request import Answered
 from kanarya_model.edges import open_inference_pb2 as pb
+from kanarya_model.edges.http import MIRRORED_TO, REQUEST_ID
 from kanarya_model.edges.served import Overloaded, Served, find
 from kanarya_model.edges.v2_proto import ResponseWriter, parse, read_request
 from kanarya_model.metrics import Counts
@@ -42,7 +44,41 @@ _INFERENCE_THREADS = 4
 """More cost more processor time a request than they save."""
 _OTHER_THREADS = 2
 
+OK = 200
+EDGE = Edge.V2_GRPC
+_CODES = {
+    OK: grpc.StatusCode.OK,
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    404: grpc.StatusCode.NOT_FOUND,
+    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    500: grpc.StatusCode.INTERNAL,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+"""The status that HTTP would have had, under which a call is counted → gRPC's."""
+
 Context = grpc.ServicerContext
+Metadata = dict[bytes, bytes]
+
+
+class Outcome(NamedTuple):
+    """How a call for inference ends. A tuple, for every call makes one."""
+
+    status: int
+    """HTTP's, as it is counted."""
+    served: Served | None = None
+    """None where it found no model."""
+    answer: bytes = b""
+    message: str = ""
+    """What is said to a client whose call did not end well."""
+
+    @property
+    def code(self) -> grpc.StatusCode:
+        """gRPC's own."""
+        return _CODES[self.status]
+
+
+Call = Callable[[bytes, Metadata], Outcome]
+"""A call for inference: the message's bytes, and its metadata."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +94,15 @@ class GrpcLimits:
 class V2Grpc:
     """The server. It answers for `served` from `start` to the end of `stop`."""
 
-    def __init__(self, served: Sequence[Served], *, limits: GrpcLimits) -> None:
+    def __init__(self, served: Sequence[Served], *, limits: GrpcLimits, around: Sequence[Callable[[Call], Call]] = ()) -> None:
+        """`around`: what watches calls for inference, from the inside out."""
         self._served = served
+        self._call: Call = self._ask
+        for watched in around:
+            self._call = watched(self._call)
+        for one in served:
+            for counts in (one.counts, one.copies):
+                counts.opened(EDGE)
         self._writers = {one: ResponseWriter(one.model) for one in served}
         self._draining = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -136,37 +179,51 @@ class V2Grpc:
     # --- inference ----------------------------------------------------------------------------------------------------
 
     def _infer(self, content: bytes, context: Context) -> bytes:
+        outcome = self._call(content, _metadata(context))
+        if outcome.status != OK:
+            _abort(context, outcome.code, outcome.message)
+        return outcome.answer
+
+    def _ask(self, content: bytes, metadata: Metadata) -> Outcome:
         began = perf_counter()
         try:
             message = parse(content)
         except Refusal as refusal:
-            _abort(context, *_refused(refusal))
-        one = self._find(message.model_name, message.model_version, context)
-        counts = one.counting(_mirrored_to(context))
+            return Outcome(_status(refusal), message=str(refusal))
+        try:
+            one = find(self._served, message.model_name, message.model_version or None)
+        except LookupError as error:
+            return Outcome(404, message=str(error.args[0]))
+        counts = one.counting(metadata.get(MIRRORED_TO))
         counts.began()
         try:
-            return self._answer(one, message, began, counts)
+            return Outcome(OK, one, self._answer(one, message, began, counts, metadata))
         except Refusal as refusal:
-            counts.refused(413 if refusal.reason is Reason.LIMIT else 400, refusal.reason, inference=True)
-            wrong = _refused(refusal)
+            status = _status(refusal)
+            counts.refused(EDGE, status, refusal.reason)
+            return Outcome(status, one, message=str(refusal))
         except Overloaded as refusal:
-            counts.overloaded()
-            wrong = grpc.StatusCode.UNAVAILABLE, str(refusal)
+            counts.overloaded(EDGE)
+            return Outcome(503, one, message=str(refusal))
         except Exception:
             log.exception("inference failed")
-            counts.failed()
-            wrong = grpc.StatusCode.INTERNAL, _INTERNAL
+            counts.failed(EDGE)
+            return Outcome(500, one, message=_INTERNAL)
         finally:
             counts.ended()
-        return _abort(context, *wrong)
 
-    def _answer(self, one: Served, message: pb.ModelInferRequest, began: float, counts: Counts) -> bytes:
+    def _answer(self, one: Served, message: pb.ModelInferRequest, began: float, counts: Counts, metadata: Metadata) -> bytes:
         request = read_request(message, one.model.outputs)
-        prediction = self._predict(one, one.model.inputs.rows(request.tensors))
+        rows = one.model.inputs.rows(request.tensors)
+        prediction = self._predict(one, rows)
         answer = self._writers[one].write(request, prediction, as_raw=bool(message.raw_input_contents))
-        if counts is one.copies:
-            one.pairs.predicted(request.id, prediction.labels.tolist())
-        counts.succeeded(perf_counter() - began, prediction.labels.tolist())
+        seconds, labels = perf_counter() - began, prediction.labels.tolist()
+        counts.succeeded(EDGE, seconds, labels)
+        copy = counts is one.copies
+        if copy:
+            one.pairs.predicted(request.id, labels)
+        if one.sampled is not None:
+            one.sampled.take(Answered(request.id, rows, prediction), EDGE, seconds, metadata.get(REQUEST_ID), copy=copy)
         return answer
 
     def _predict(self, one: Served, rows: Rows) -> Prediction:
@@ -202,14 +259,14 @@ def _on(threads: ThreadPoolExecutor, behaviour: Callable[[Any, Context], Any]) -
     return run
 
 
-def _mirrored_to(context: Context) -> bytes | None:
-    found = next((value for key, value in context.invocation_metadata() if key == HEADER_MIRRORED_TO), None)
-    return found.encode() if isinstance(found, str) else found
+def _metadata(context: Context) -> Metadata:
+    return {
+        name.encode(): value if isinstance(value, bytes) else value.encode() for name, value in context.invocation_metadata()
+    }
 
 
-def _refused(refusal: Refusal) -> tuple[grpc.StatusCode, str]:
-    too_large = refusal.reason is Reason.LIMIT
-    return (grpc.StatusCode.RESOURCE_EXHAUSTED if too_large else grpc.StatusCode.INVALID_ARGUMENT), str(refusal)
+def _status(refusal: Refusal) -> int:
+    return 413 if refusal.reason is Reason.LIMIT else 400
 
 
 def _abort(context: Context, code: grpc.StatusCode, message: str) -> NoReturn:
