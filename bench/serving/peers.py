@@ -22,6 +22,8 @@ class Peer:
     arguments: list[str]
     """With PORT where the port goes."""
     distributions: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+    """Beside this process's own."""
     url: str = ""
     start_seconds: float = 0.0
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
@@ -33,7 +35,8 @@ class Peer:
         began = time.monotonic()
         with log.open("wb") as out:
             command = [part.replace("PORT", str(port)) for part in command]
-            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT)
+            environment = {**os.environ, **self.environment}
+            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment)
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() - began > READY_SECONDS:
                 sys.exit(f"bench: {self.name} did not get ready:\n{log.read_text()[-2000:]}")
@@ -73,11 +76,13 @@ class Peer:
             self.process.wait()
 
 
-def kanarya(artifact: Path) -> Peer:
+def kanarya(artifact: Path, *more: str, name: str = "kanarya-model", **environment: str) -> Peer:
+    serve = ["-m", "kanarya_model", "serve", str(artifact), "--version", "1", "--port", "PORT", "--drain-seconds", "0"]
     return Peer(
-        name="kanarya-model",
+        name=name,
         python=ROOT / ".venv/bin/python",
-        arguments=["-m", "kanarya_model", "serve", str(artifact), "--version", "1", "--port", "PORT", "--drain-seconds", "0"],
+        arguments=[*serve, *more],
+        environment=environment,
         distributions=("kanarya-model", "onnxruntime", "uvicorn", "numpy"),
     )
 
