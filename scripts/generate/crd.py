@@ -27,6 +27,8 @@ _BOUNDS = ", ".join(f"duration('{bound * 1000:g}ms')" for bound in DURATION_BUCK
 _NUMBER = "[0-9]+([.][0-9]+)?"
 _WEIGHTS = "self.steps.filter(s, has(s.setWeight))"
 _POSITIVE: Rule = ("duration(self) > duration('0s')", "expected more than 0s")
+_SHARE: Rule = ("double(self) > 0.0 && double(self) < 1.0", "expected more than 0 and less than 1")
+_AB_TEST = "has(self.strategy.abTest)"
 _THRESHOLD = "self.test == 'threshold'"
 _MEAN = "self.test == 'sequential-mean'"
 _ALONE = "self.test in ['threshold', 'sample-ratio']"
@@ -72,6 +74,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             (
                 "self.analysis.metrics.all(m, m.test != 'sequential-pairs') || "
                 f"({_BLUE} ? {_COPIED} : "
+                "has(self.strategy.canary) && "
                 "self.strategy.canary.steps.exists(s, has(s.setMirror) && s.setMirror.percentage > 0))"
             ),
             "analysis.metrics: test sequential-pairs needs a setMirror step: pairs come from copies alone",
@@ -79,7 +82,7 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         (
             (
                 f"self.traffic.driver != 'kserve' || ({_BLUE} ? !{_COPIED} : "
-                "self.strategy.canary.steps.all(s, !has(s.setMirror)))"
+                "!has(self.strategy.canary) || self.strategy.canary.steps.all(s, !has(s.setMirror)))"
             ),
             "strategy: traffic.driver kserve does not mirror; take driver gateway, or begin with setWeight",
         ),
@@ -87,7 +90,26 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             (f"!{_BLUE} || self.analysis.metrics.all(m, m.onNoData == 'pass' || ({_COPIED} && ({_BY_COPIES})))"),
             "analysis.metrics: strategy.blueGreen gives labels, scores and the split nothing to count; expected onNoData pass",
         ),
+        (
+            f"!({_AB_TEST}) || self.traffic.driver == 'gateway'",
+            "traffic.driver: strategy.abTest needs driver gateway: KServe's own weights know no users",
+        ),
+        (
+            f"!({_AB_TEST}) || duration(self.strategy.abTest.minimumDuration) < duration(self.deadline)",
+            "strategy.abTest.minimumDuration: expected less than deadline",
+        ),
+        (
+            f"!({_AB_TEST}) || self.analysis.metrics.all(m, m.name != self.strategy.abTest.goal.name)",
+            "analysis.metrics: a gate has the name of strategy.abTest.goal; expected another",
+        ),
+        (
+            f"!({_AB_TEST}) || self.analysis.metrics.all(m, m.test != 'sample-ratio')",
+            "analysis.metrics: sample-ratio counts requests; strategy.abTest draws users, and checks their split itself",
+        ),
     ),
+    "spec.strategy.abTest.sticky": (("has(self.header) != has(self.cookie)", "expected exactly one of header, cookie"),),
+    "spec.strategy.abTest.goal.minimumEffect": (_SHARE,),
+    "spec.strategy.abTest.goal.alpha": (_SHARE,),
     "spec.registry": (
         ("self.stableAlias != self.candidateAlias", "stableAlias and candidateAlias: expected two different ones"),
     ),
@@ -106,7 +128,10 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
     ),
     "spec.analysis.interval": (_POSITIVE,),
     "spec.strategy": (
-        ("[has(self.canary), has(self.blueGreen)].filter(x, x).size() == 1", "expected exactly one of canary, blueGreen"),
+        (
+            "[has(self.canary), has(self.blueGreen), has(self.abTest)].filter(x, x).size() == 1",
+            "expected exactly one of canary, blueGreen, abTest",
+        ),
     ),
     "spec.strategy.canary": (
         (f"{_WEIGHTS}.size() > 0", "steps: expected at least one setWeight"),
@@ -196,8 +221,8 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             f"slowerThan: expected one of {', '.join(f'{bound * 1000:g}ms' for bound in DURATION_BUCKETS)}",
         ),
     ),
-    "spec.analysis.metrics[].alpha": (("double(self) > 0.0 && double(self) < 1.0", "expected more than 0 and less than 1"),),
-    "spec.analysis.metrics[].beta": (("double(self) > 0.0 && double(self) < 1.0", "expected more than 0 and less than 1"),),
+    "spec.analysis.metrics[].alpha": (_SHARE,),
+    "spec.analysis.metrics[].beta": (_SHARE,),
 }
 """Path → rules there. The models' validators say the same; `tests/charts/test_crd.py` holds both to it."""
 

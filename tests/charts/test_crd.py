@@ -42,6 +42,12 @@ def mean(**bounds: str) -> dict[str, Any]:
     return changed(manifest(), "spec.analysis.metrics", [gate])
 
 
+def users(**changes: object) -> dict[str, Any]:
+    """The manifest with an A/B test in the place of its steps."""
+    test = {"sticky": {"header": "x-user-id"}, "goal": {"name": "purchase", "minimumEffect": "0.01"}}
+    return changed(manifest(), "spec.strategy", {"abTest": test | changes})
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt field": (changed(manifest(), "spec.trafic", {}), 'unknown field "spec.trafic"'),
     "no registry": (without(manifest(), "spec.registry"), "spec.registry: Required value"),
@@ -95,8 +101,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         ),
         "traffic.driver kserve does not mirror",
     ),
-    "two strategies": (changed(manifest(), "spec.strategy.blueGreen", {}), "expected exactly one of canary, blueGreen"),
-    "no strategy": (changed(manifest(), "spec.strategy", {}), "expected exactly one of canary, blueGreen"),
+    "two strategies": (changed(manifest(), "spec.strategy.blueGreen", {}), "expected exactly one of canary, blueGreen, abTest"),
+    "no strategy": (changed(manifest(), "spec.strategy", {}), "expected exactly one of canary, blueGreen, abTest"),
     "labels for blue/green": (
         changed(manifest(), "spec.strategy", {"blueGreen": {}}),
         "strategy.blueGreen gives labels, scores and the split nothing to count; expected onNoData pass",
@@ -184,6 +190,24 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a bound of no bucket": (changed(manifest(), "spec.analysis.metrics[1].slowerThan", "60ms"), "slowerThan: expected one of"),
     "alpha 0": (changed(manifest(), f"{GATE}.alpha", "0"), "expected more than 0 and less than 1"),
     "beta 1": (changed(manifest(), f"{GATE}.beta", "1"), "expected more than 0 and less than 1"),
+    "steps and users": (
+        changed(users(), "spec.strategy.canary", {"steps": [{"setWeight": 5}]}),
+        "expected exactly one of canary, blueGreen, abTest",
+    ),
+    "users by header and cookie": (users(sticky={"header": "a", "cookie": "b"}), "expected exactly one of header, cookie"),
+    "users by nothing": (users(sticky={}), "expected exactly one of header, cookie"),
+    "a split of all": (users(split=100), "should be less than or equal to 99"),
+    "an effect of 0": (users(goal={"name": "purchase", "minimumEffect": "0"}), "expected more than 0 and less than 1"),
+    "a goal that is a gate": (
+        users(goal={"name": "error-rate", "minimumEffect": "0.01"}),
+        "a gate has the name of strategy.abTest.goal",
+    ),
+    "a duration beyond the deadline": (users(minimumDuration="1h"), "minimumDuration: expected less than deadline"),
+    "users with KServe's weights": (changed(users(), "spec.traffic.driver", "kserve"), "strategy.abTest needs driver gateway"),
+    "a split of requests for users": (
+        changed(users(), GATE, {"name": "split", "test": "sample-ratio"}),
+        "sample-ratio counts requests",
+    ),
     "a driver nobody wrote": (changed(manifest(), "spec.traffic.driver", "istio"), "Unsupported value"),
 }
 
@@ -243,6 +267,14 @@ def test_defaults_are_those_of_the_models(api: Any) -> None:
     )
     assert said["spec"]["registry"]["stableAlias"] == "champion"
     assert "status" not in said
+
+
+def test_an_ab_test_is_accepted_with_the_models_defaults(api: Any) -> None:
+    said = api.call("POST", OBJECTS + DRY, users())
+    assert said["kind"] == "ModelRollout", said["message"]
+    assert said["spec"]["strategy"]["abTest"]["split"] == 50
+    served, written = ({"metadata": {"name": "iris"}, "spec": one["spec"]} for one in (said, users()))
+    assert validated(ModelRollout, served, source="server").spec == validated(ModelRollout, written, source="file").spec
 
 
 @pytest.mark.parametrize("what", REFUSED)

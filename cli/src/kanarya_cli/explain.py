@@ -8,7 +8,7 @@ from collections.abc import Callable
 from kanarya_cli import view
 from kanarya_cli.sooner import sooner
 from kanarya_contracts.names import ConditionType, Reason
-from kanarya_contracts.rollout import Condition, ModelRollout
+from kanarya_contracts.rollout import Condition, Evidence, GateSpec, ModelRollout
 
 _ADVICE = {
     Reason.REGISTRY_UNREACHABLE: "Nothing moves until the registry answers again; traffic stays as it is.",
@@ -21,6 +21,8 @@ _ADVICE = {
     Reason.INPUT_DRIFT: "It goes on when the alert ends; if drift does not matter, with: kanarya rollout promote --full {name}",
     Reason.INCONCLUSIVE: "Decide with: kanarya rollout promote --full {name}, or kanarya rollout abort {name}",
     Reason.FREEZE_WINDOW: "Wait, or take the window out of spec.freeze; kanarya rollout abort {name} works at any time.",
+    Reason.DECIDED: "Decide with: kanarya rollout promote {name}, or kanarya rollout abort {name}",
+    Reason.NO_DIFFERENCE: "The champion stays. Try the version again with: kanarya rollout retry {name}",
     Reason.GATE_REFUSED: "The version stays refused until: kanarya rollout retry {name}, or a newer challenger.",
     Reason.ARTIFACT_REFUSED: "Register the version again; what is stored is not what was registered.",
     Reason.EXAMPLE_NOT_REPRODUCED: "Train again with the libraries that serve: the artifact's own example came out different.",
@@ -60,23 +62,30 @@ def _where(rollout: ModelRollout) -> str:
 
 
 def _gates(rollout: ModelRollout) -> list[str]:
-    counted = rollout.status.ledger.step_observations
     lines = []
-    for gate in rollout.spec.analysis.metrics:
+    for gate in rollout.spec.judged:
         row = next((row for row in rollout.status.evidence if row.metric == gate.name), None)
         if row is None:
             lines.append(f"{gate.name}: nothing counted yet.")
             continue
         lines.append(f"{gate.name}: {row.verdict}. {row.message}".strip())
-        if rollout.status.canary_mirror and row.verdict == "NoData" and not gate.judged_by_copies:
-            lines.append(f"{gate.name}: copies tell it nothing; it begins to count with the first setWeight.")
-        elif (help_for := sooner(rollout, gate)) is not None:
+        if (help_for := sooner(rollout, gate)) is not None:
             lines.append(f"{gate.name}: {help_for}.")
-        here = counted.get(gate.name, 0)
-        waited = gate.judged_by_copies or not rollout.status.canary_mirror
-        if waited and here < gate.min_samples and view.position(rollout).startswith("step"):
-            lines.append(f"{gate.name}: this step has {here:,} of the {gate.min_samples:,} observations it waits for.")
+        if isinstance(gate, GateSpec):
+            lines += _in_step(rollout, gate, row)
     return lines
+
+
+def _in_step(rollout: ModelRollout, gate: GateSpec, row: Evidence) -> list[str]:
+    """What the present step does not give a gate, or not yet."""
+    mirror, here = rollout.status.canary_mirror, rollout.status.ledger.step_observations.get(gate.name, 0)
+    if mirror and not gate.judged_by_copies:
+        return [f"{gate.name}: copies tell it nothing; it begins to count with the first setWeight."] * (
+            row.verdict == "NoData"
+        )
+    if here < gate.min_samples and view.position(rollout).startswith("step"):
+        return [f"{gate.name}: this step has {here:,} of the {gate.min_samples:,} observations it waits for."]
+    return []
 
 
 def _way_back(rollout: ModelRollout) -> list[str]:

@@ -3,7 +3,7 @@
 Pure. What is missing, and how long that takes at this rate, stands in the evidence; here is what a person could change.
 """
 
-from kanarya_contracts.rollout import Evidence, GateSpec, ModelRollout
+from kanarya_contracts.rollout import Evidence, GateSpec, Goal, ModelRollout
 
 HALF = 50
 """Percent. Beyond it, a larger share of the candidate's makes the champion's the small one: a comparison gains nothing more."""
@@ -16,10 +16,14 @@ _BOUND = {
 """Test → what can be said without so many observations."""
 
 
-def sooner(rollout: ModelRollout, gate: GateSpec) -> str | None:
+def sooner(rollout: ModelRollout, gate: GateSpec | Goal) -> str | None:
     """`sooner with …`; None for a gate that has decided, or that waits for something else than observations."""
     row = next((row for row in rollout.status.evidence if row.metric == gate.name), None)
-    if row is None or row.verdict not in {"Inconclusive", "NoData"} or row.needs == 0 or _within_limit(row, gate):
+    if row is None or row.verdict not in {"Inconclusive", "NoData"} or row.needs == 0:
+        return None
+    if isinstance(gate, Goal):
+        return "sooner with a split nearer to half, users who are reported sooner, or a larger minimumEffect"
+    if _within_limit(row, gate):
         return None
     if rollout.status.canary_mirror and not gate.judged_by_copies:
         return None  # it begins to count with the first weight
@@ -47,5 +51,6 @@ def _weight(rollout: ModelRollout) -> str:
 
 def _mirror(rollout: ModelRollout, gate: GateSpec) -> str:
     """For the next rollout: a mirror comes before the first weight."""
-    mirrors = any(step.set_mirror is not None for step in rollout.spec.strategy.steps)
+    users = rollout.spec.strategy.ab_test is not None
+    mirrors = users or any(step.set_mirror is not None for step in rollout.spec.strategy.steps)
     return "a mirror first (setMirror: every request is seen by both)" if gate.judged_by_copies and not mirrors else ""

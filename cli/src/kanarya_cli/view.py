@@ -18,7 +18,7 @@ from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, Step, T
 BAR = 40
 """Width of a full weight bar in characters."""
 
-_STYLE = {"Successful": "green", "Failed": "bold red", "Inconclusive": "yellow", "NoData": "dim"}
+_STYLE = {"Successful": "green", "Failed": "bold red", "Inconclusive": "yellow", "NoData": "dim", "NoDifference": "cyan"}
 
 
 def weights(rollout: ModelRollout) -> dict[str, int]:
@@ -68,6 +68,8 @@ def position(rollout: ModelRollout) -> str:
     index, steps = rollout.status.current_step_index, rollout.spec.strategy.steps
     if index is None or not rollout.status.is_true(ConditionType.PROGRESSING):
         return ""
+    if rollout.spec.strategy.ab_test is not None:
+        return f"A/B test on {rollout.spec.strategy.ab_test.goal.name}"
     return "all steps done" if index >= len(steps) else f"step {index + 1} of {len(steps)}: {step(steps[index])}"
 
 
@@ -119,6 +121,7 @@ def rollout(one: ModelRollout) -> RenderableType:
         parts.append(Text(mirror(one), style="yellow"))
     if status.is_true(ConditionType.PROGRESSING) or any(row.candidate.n for row in status.evidence):
         parts += [Text(), evidence(status.evidence)]
+        parts += [Text(f"{row.metric}: {row.message}") for row in status.evidence if row.interval is not None]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
     notes += [*lacking(one), *way_back(one), *quarantine(one)]
     if notes:

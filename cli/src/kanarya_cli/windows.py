@@ -46,6 +46,10 @@ class Side(Strict):
     """Sum of their squares."""
     predictions: dict[str, Count] = Field(default_factory=dict)
     """Rows answered with each class."""
+    users: Count = 0
+    """Users of an A/B test of whom it was reported in this window whether they reached its goal."""
+    reached: Count = 0
+    """Of them."""
 
     @model_validator(mode="after")
     def _parts_of_wholes(self) -> Self:
@@ -54,6 +58,7 @@ class Side(Strict):
             ("errors", self.errors, self.requests, "requests"),
             ("slow", self.slow, self.requests - self.errors, "requests less errors"),
             ("right", self.right, self.labels, "labels"),
+            ("reached", self.reached, self.users, "users"),
         ):
             if part > max(0, whole):
                 wrong.append(problem(f"got {part}, expected {whole} or less, which is the number of {said}", name))
@@ -71,6 +76,8 @@ class Side(Strict):
             score_sum=round(self.score_sum * _MILLION),
             score_squares=round(self.score_squares * _MILLION),
             predictions=self.predictions,
+            users=self.users,
+            reached=self.reached,
         )
 
 
@@ -173,6 +180,8 @@ def _shown(one: Evidence) -> dict[str, object]:
     ):
         if value is not None:
             found[name] = format_decimal(value)
+    if one.interval is not None:
+        found["interval"] = {name: format_decimal(value) for name, value in one.interval}
     if one.needs is not None:
         found["needs"] = one.needs
     found["message"] = one.message

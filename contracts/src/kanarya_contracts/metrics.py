@@ -71,6 +71,15 @@ SCORE_SUM = "kanarya_model_score_sum_total"
 SCORE_SQUARES = "kanarya_model_score_squares_total"
 """Counter {model, version}: the sum of their squares, without which a mean says nothing about how sure it is."""
 
+GOAL_UNITS = "kanarya_model_goal_units_total"
+"""Counter {model, version, goal}: users of an A/B test of whom a client has reported what became of them."""
+
+GOAL_REACHED = "kanarya_model_goal_reached_total"
+"""Counter {model, version, goal}: those of them who reached the goal."""
+
+GOAL = "goal"
+"""Label: a goal's name, as clients report it; bounded in number."""
+
 PREDICTIONS = "kanarya_model_predictions_total"
 """Counter {model, version, class}: rows answered with each class."""
 

@@ -41,6 +41,9 @@ LABEL_VERSION = f"{GROUP}/version"
 ANNOTATION_REQUEST = f"{GROUP}/request"
 """What a person asks of a rollout: `{"id", "verb", "by"}` as JSON. The controller answers it once and records the id."""
 
+BUCKET_HEADER = "x-kanarya-bucket"
+"""On a request of an A/B test: its user's bucket, `00` to `99`. The gateway's to write; what a client sends is thrown away."""
+
 HEADER_MIRRORED_TO = "x-kanarya-mirrored-to"
 """On every request that a gateway copies to another version: that version. Its server sees its own number there and knows that
 its answer reaches nobody; the server that answers sees another's. Gateways take it from requests that are not copied."""
@@ -131,6 +134,12 @@ class Reason(StrEnum):
 
     PROMOTED_INCONCLUSIVE = "PromotedInconclusive"
     """The deadline passed, no gate refused, and `onInconclusive` is `promote`."""
+
+    NO_DIFFERENCE = "NoDifference"
+    """The A/B test found that the two versions differ by less than `minimumEffect`."""
+
+    DECIDED = "Decided"
+    """The A/B test is over, and what follows from it is left to a person: `promote` or `abort`."""
 
     GATE_REFUSED = "GateRefused"
     """A gate found that the candidate is worse."""
@@ -239,6 +248,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
     ),
     ConditionType.ROLLED_BACK: (
         Reason.GATE_REFUSED,
+        Reason.NO_DIFFERENCE,
         Reason.ARTIFACT_REFUSED,
         Reason.EXAMPLE_NOT_REPRODUCED,
         Reason.PROGRESS_DEADLINE_EXCEEDED,
@@ -256,6 +266,7 @@ REASONS: Mapping[ConditionType, tuple[Reason, ...]] = {
         Reason.PAUSE_STEP,
         Reason.INPUT_DRIFT,
         Reason.INCONCLUSIVE,
+        Reason.DECIDED,
     ),
     ConditionType.FROZEN: (Reason.FREEZE_WINDOW,),
     ConditionType.DEGRADED: (

@@ -21,6 +21,7 @@ from kanarya_contracts import metrics as names
 from kanarya_contracts.metrics import Edge
 from kanarya_model.core.evidence import Evidence
 from kanarya_model.core.feedback import Feedback
+from kanarya_model.core.goal import GoalReport
 from kanarya_model.core.pairs import Pairs
 from kanarya_model.core.refusal import Reason, Refusal, listed
 
@@ -28,6 +29,9 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
 MOST_FEEDBACK_VERSIONS = 32
 """Different versions that one process counts feedback for."""
+
+MOST_GOALS = 32
+"""Different goals of A/B tests that one process counts, each version's apart."""
 
 _FROM_THE_START = (200, 500, 503)
 _OWN = (names.MODEL, names.VERSION)
@@ -71,6 +75,8 @@ class Counts:
         self.predictions = dict.fromkeys(classes, 0)
         self.feedback = {version: [0, 0]}
         """Version → right, wrong."""
+        self.goals: dict[tuple[str, str], list[int]] = {}
+        """Version and goal → users, and those of them who reached it."""
         self._lock = Lock()
 
     def opened(self, edge: Edge) -> None:
@@ -128,6 +134,16 @@ class Counts:
         counts[0] += feedback.right
         counts[1] += feedback.wrong
 
+    def became(self, outcome: GoalReport) -> None:
+        """What became of a user of an A/B test. Raises Refusal for one goal too many."""
+        key = (outcome.version, outcome.goal)
+        if key not in self.goals and len(self.goals) >= MOST_GOALS:
+            known = listed(tuple(f"{goal} of {version}" for version, goal in self.goals), MOST_GOALS)
+            raise Refusal(Reason.LIMIT, f"goal: this server counts {MOST_GOALS} goals at most, and has {known}")
+        counts = self.goals.setdefault(key, [0, 0])
+        counts[0] += 1
+        counts[1] += outcome.reached
+
 
 class Exposition(Collector):
     """The text that Prometheus scrapes, with what `others` have to say, and about the process.
@@ -154,6 +170,7 @@ class Exposition(Collector):
         """For prometheus_client: a family a name, with the samples of every model version."""
         yield from _request_families(self._counts)
         yield from _model_families(self._counts)
+        yield from _goal_families(self._counts)
         yield from _feature_families(self._counts)
         yield from _mirrored_families(self._copies, self._pairs)
 
@@ -214,6 +231,17 @@ def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs])
         for name, count in copies.predictions.items():
             predictions.add_metric((*copies.own, name), count)
     return requests, duration, predictions, paired
+
+
+def _goal_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
+    labels = (*_OWN, names.GOAL)
+    units = CounterMetricFamily(names.GOAL_UNITS, "Users of an A/B test of whom clients have reported.", labels=labels)
+    reached = CounterMetricFamily(names.GOAL_REACHED, "Those of them who reached the goal.", labels=labels)
+    for counts in all_counts:
+        for (version, goal), (n, of_them) in counts.goals.items():
+            units.add_metric((counts.own[0], version, goal), n)
+            reached.add_metric((counts.own[0], version, goal), of_them)
+    return units, reached
 
 
 def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:

@@ -68,7 +68,7 @@ def _route(world: World, decision: Decision) -> None:
     if decision.weights is None:
         return
     try:
-        world.traffic.route(decision.weights, decision.copies)
+        world.traffic.route(decision.weights, decision.copies, decision.sticky)
     except (Unreachable, Conflict) as error:
         raise _Halt(Reason.TRAFFIC_UNREACHABLE, str(error)) from error
 
@@ -87,7 +87,7 @@ def _follow(rollout: ModelRollout, decision: Decision, world: World, *, routed: 
     """What comes after the status; one that fails does not keep the others waiting."""
     todo: list[Callable[[], None]] = []
     if decision.weights is not None and not routed:
-        todo.append(partial(world.traffic.route, decision.weights, decision.copies))
+        todo.append(partial(world.traffic.route, decision.weights, decision.copies, decision.sticky))
     if decision.backends is not None:
         todo.append(partial(world.serving.ensure, decision.backends.stable, decision.backends.others))
     for version, tags in decision.tags.items():

@@ -54,6 +54,10 @@ class Counts:
     """Sum of their squares, in millionths."""
     predictions: Mapping[str, int] = field(default_factory=dict)
     """Rows answered with each class."""
+    users: int = 0
+    """Of an A/B test, of whom it was reported whether they reached its goal."""
+    reached: int = 0
+    """Of them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,11 +89,12 @@ class Replay:
         self._rollout = rollout.model_copy(update={"spec": spec, "status": ModelRolloutStatus()})
         self._bounds = {one.slower_than.total_seconds() for one in metrics if one.slower_than is not None}
         self._patient = patient
-        self._asks_weight = any(spec.counts() == "requests" for spec in metrics)
+        test = spec.strategy.ab_test
+        self._asks_weight = test is not None or any(spec.counts() == "requests" for spec in metrics)
         self._now = _BEGINNING
         self._asked = 0
-        signals = {spec.counts() for spec in metrics}
-        self._stable, self._candidate = _Side(STABLE, signals), _Side(CANDIDATE, signals)
+        signals, goal = {spec.counts() for spec in metrics}, test.goal.name if test is not None else None
+        self._stable, self._candidate = _Side(STABLE, signals, goal), _Side(CANDIDATE, signals, goal)
         self._ended: Answer | None = None
         for _ in range(_MOVES):
             self._pass(shares(self.status))
@@ -179,7 +184,7 @@ def _message(status: ModelRolloutStatus, verdict: Outcome) -> str:
 
 
 _Key = tuple[Kind, float | None, str | None]
-"""Kind, bound, class or outcome."""
+"""Kind, bound, class, outcome or goal."""
 
 _ALWAYS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
 _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
@@ -188,8 +193,9 @@ _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
 class _Side:
     """One version's counters, of one process that never ends."""
 
-    def __init__(self, version: str, signals: set[Signal]) -> None:
+    def __init__(self, version: str, signals: set[Signal], goal: str | None) -> None:
         self.version = version
+        self._goal = goal
         self._scored = "scores" in signals
         kinds = _ALWAYS + (_SCORES if self._scored else ())
         self._counts: dict[_Key, int] = {(kind, None, None): 0 for kind in kinds}
@@ -199,7 +205,7 @@ class _Side:
     def meets(self, *windows: Counts) -> bool:
         """Whether there are classes in these that were not known; they are, from now on."""
         named = {name for counts in windows for name in counts.predictions}
-        new = named - {of for _, _, of in self._counts} if named else named
+        new = named - {of for kind, _, of in self._counts if kind == "predictions"} if named else named
         self._counts.update({("predictions", None, name): 0 for name in new})
         return bool(new)
 
@@ -223,6 +229,8 @@ class _Side:
             added |= {("pairs", None, outcome): getattr(pairs, outcome) for outcome in OUTCOMES}
         for name, count in counts.predictions.items():
             added["predictions", None, name] = count
+        if self._goal is not None:
+            added["users", None, self._goal], added["reached", None, self._goal] = counts.users, counts.reached
         for key, count in added.items():
             self._counts[key] = self._counts.get(key, 0) + count
 

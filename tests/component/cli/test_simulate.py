@@ -1,6 +1,7 @@
 """`kanarya simulate`: a person's traffic in words, rules side by side, the same seed the same figures."""
 
 import json
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -68,3 +69,13 @@ def test_a_picture_of_no_known_kind_is_refused(tmp_path):
     result = CliRunner().invoke(app, ["simulate", MANIFEST, "--rollouts", "10", "--plot", str(tmp_path / "plot.doc")])
     assert isinstance(result.exception, KanaryaError)
     assert "plot.doc" in str(result.exception)
+
+
+def test_an_ab_test_is_refused_with_what_takes_one(tmp_path):
+    test = '    abTest: {sticky: {cookie: uid}, goal: {name: purchase, minimumEffect: "0.01"}}\n'
+    text = Path(MANIFEST).read_text(encoding="utf-8")
+    begin, end = text.index("    canary:"), text.index("  analysis:")
+    (tmp_path / "rollout.yaml").write_text(text[:begin] + test + text[end:])
+    result = CliRunner().invoke(app, ["simulate", str(tmp_path / "rollout.yaml")])
+    assert isinstance(result.exception, KanaryaError)
+    assert "spec.strategy.abTest: is not simulated; kanarya replay takes windows of an A/B test" in str(result.exception)

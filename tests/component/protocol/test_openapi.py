@@ -51,6 +51,7 @@ def described(client):
         ("POST", "/v1/models/iris:predict", {"instances": [[5.1, 3.5, 1.4, 0.2]]}, 200),
         ("POST", "/v1/models/iris:predict", {}, 400),
         ("POST", "/v2/models/iris/feedback", {"model_version": "2", "predictions": ["setosa"], "labels": ["setosa"]}, 200),
+        ("POST", "/v2/models/iris/feedback", {"model_version": "2", "goal": {"name": "purchase", "reached": True}}, 400),
     ],
 )
 def test_every_answer_is_as_described(described, method, path, body, status):

@@ -119,3 +119,16 @@ def test_each_line_is_answered_before_the_next_is_read(monkeypatch):
     monkeypatch.setattr(sys, "stdout", heard)
     _converse(conversation(), Program())
     assert len(heard.getvalue().splitlines()) == 3
+
+
+def test_windows_of_users_are_answered_with_the_interval_and_more_who_reached_it_than_there_are_is_refused():
+    test = {"sticky": {"header": "x-user-id"}, "goal": {"name": "purchase", "minimumEffect": "0.01"}}
+    talk = Conversation(rollout(strategy={"ab_test": test}), source="windows.jsonl", patient=True)
+    line = '{"seconds": 60, "weight": 50, "candidate": {"users": 40, "reached": 12}, "stable": {"users": 40, "reached": 10}}'
+    goal = json.loads(talk.answer(line.encode()))["gates"]["purchase"]
+    interval = {name: float(value) for name, value in goal["interval"].items()}
+    assert (interval["difference"], interval["level"]) == (0.05, 0.95)
+    assert interval["low"] < interval["difference"] < interval["high"]
+    assert said(window(candidate={"users": 3, "reached": 4}))[1:] == [
+        "  line 1: candidate.reached: got 4, expected 3 or less, which is the number of users"
+    ]

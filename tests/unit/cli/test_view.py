@@ -8,7 +8,7 @@ from rich.console import Console
 
 from kanarya_cli import explain, view
 from kanarya_contracts.names import ConditionType, Reason
-from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, ModelRolloutStatus, Step, Tally
+from kanarya_contracts.rollout import Condition, Evidence, Interval, ModelRollout, ModelRolloutStatus, Step, Tally
 from kanarya_contracts.testing import gate, rollout, version, weights
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -249,3 +249,22 @@ def test_what_was_seen_since_a_promotion_is_explained_while_there_is_a_way_back(
     assert row["message"] not in " ".join(
         sentences(rollout(status=ModelRolloutStatus.model_validate({**fields, "warm": None})))
     )
+
+
+def test_of_an_ab_test_the_page_and_explain_show_the_difference_with_its_interval() -> None:
+    test = {"sticky": {"header": "x-user-id"}, "goal": {"name": "purchase", "minimumEffect": "0.01"}}
+    row = Evidence(
+        metric="purchase",
+        candidate=Tally(n=812, bad=700, mean="0.1379"),
+        stable=Tally(n=800, bad=700, mean="0.125"),
+        interval=Interval(difference="0.0129", low="-0.03", high="0.05", level="0.95"),
+        verdict="Inconclusive",
+        needs=4000,
+        message="13.79 % of 812 users reached it: +1.29 points (-3 to +5 at 95 %)",
+    )
+    one = progressing(evidence=[row]).model_copy(update={"spec": rollout(strategy={"ab_test": test}).spec})
+    page, lines = printed(view.rollout(one)), explain.sentences(one, options="", controller=lambda: "")
+    assert "A/B test on purchase" in page
+    assert "purchase: 13.79 % of 812 users reached it: +1.29 points (-3 to +5 at 95 %)" in page
+    assert "purchase: Inconclusive. 13.79 % of 812 users reached it: +1.29 points (-3 to +5 at 95 %)" in lines
+    assert "purchase: sooner with a split nearer to half, users who are reported sooner, or a larger minimumEffect." in lines

@@ -222,9 +222,9 @@ ACCURACY = {"name": "accuracy", "test": "sequential-proportion", "margin": {"tol
 
 def test_a_strategy_is_one_of_two() -> None:
     both = changed(rollout_document(), "spec.strategy.blueGreen", {})
-    assert said(both) == ["spec.strategy: got canary and blueGreen, expected exactly one of canary, blueGreen"]
+    assert said(both) == ["spec.strategy: got canary and blueGreen, expected exactly one of canary, blueGreen, abTest"]
     assert said(changed(rollout_document(), "spec.strategy", {})) == [
-        "spec.strategy: got nothing, expected exactly one of canary, blueGreen"
+        "spec.strategy: got nothing, expected exactly one of canary, blueGreen, abTest"
     ]
 
 

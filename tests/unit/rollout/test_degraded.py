@@ -74,7 +74,7 @@ def test_what_was_counted_during_an_outage_of_the_metrics_is_counted_once_afterw
     world.metrics.reachable = True
     world.tick()
     process = world.serving.processes["2"]
-    assert world.status.evidence[0].candidate.n == process.counts["2", "requests", None]
+    assert world.status.evidence[0].candidate.n == process.counts["2", "requests", None, None]
 
 
 def test_a_deadline_does_not_pass_a_verdict_while_something_is_missing():

@@ -87,10 +87,10 @@ def test_killed_before_or_after_any_write_it_ends_the_same_and_counts_nothing_tw
             (champion, errors.stable, accuracy.stable),
         ):
             version = process.version
-            assert tally.n == process.counts[version, "requests", None], f"killed at {moment}"
-            assert tally.bad == process.counts[version, "errors", None], f"killed at {moment}"
-            assert labels.n == process.counts[version, "right", None] + process.counts[version, "wrong", None]
-            assert labels.bad == process.counts[version, "wrong", None]
+            assert tally.n == process.counts[version, "requests", None, None], f"killed at {moment}"
+            assert tally.bad == process.counts[version, "errors", None, None], f"killed at {moment}"
+            assert labels.n == process.counts[version, "right", None, None] + process.counts[version, "wrong", None, None]
+            assert labels.bad == process.counts[version, "wrong", None, None]
 
 
 def undone(kill_at: int | None, *, delay: int, asked: bool) -> tuple[Simulation, int]:

@@ -38,6 +38,9 @@ def simulate(
     Also for the rules that Flagger, Argo Rollouts and others document, on the same traffic. A look is taken every minute.
     """
     spec = rollout_file.read(rollout)
+    if spec.spec.strategy.ab_test is not None:
+        text = "is not simulated; kanarya replay takes windows of an A/B test, and simulate takes a canary"
+        raise InvalidInput(str(rollout), [problem(text, "spec", "strategy", "abTest")])
     traffic = _traffic(rate=rate, errors=error_rate, slow=slow, accuracy=accuracy, labels=labels)
     try:
         from kanarya_cli.simulation import picture  # noqa: PLC0415 (numpy is an extra)

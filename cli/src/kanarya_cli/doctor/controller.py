@@ -16,6 +16,7 @@ NEEDS = (
     (GROUP, f"{PLURAL}/status", ("update",)),
     ("serving.kserve.io", "inferenceservices", ("get", "update")),
     ("gateway.networking.k8s.io", "httproutes", ("get", "create", "patch")),
+    ("gateway.envoyproxy.io", "envoyextensionpolicies", ("get", "create", "patch", "delete")),
     ("apps", "deployments", ("list",)),
     ("", "pods", ("list",)),
     ("", "events", ("create", "patch")),

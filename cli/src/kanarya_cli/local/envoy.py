@@ -6,12 +6,14 @@ route configuration splits each model's requests over its clusters by weight. Re
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kanarya_contracts.names import HEADER_MIRRORED_TO
+from kanarya_contracts.names import BUCKET_HEADER, HEADER_MIRRORED_TO
 from kanarya_rollout.observation import Copies
+from kanarya_rollout.ports.script import SCRIPT
+from kanarya_rollout.sticky import Sticky, below
 
 CLUSTERS_FILE = "clusters.json"
 ROUTES_FILE = "routes.json"
@@ -45,6 +47,12 @@ _CONNECTIONS_CONFIG = "envoy.extensions.resource_monitors.downstream_connections
 _PROTOCOL = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 _CLUSTER = f"{_TYPE}envoy.config.cluster.v3.Cluster"
 _ROUTES = f"{_TYPE}envoy.config.route.v3.RouteConfiguration"
+_LUA = f"{_TYPE}envoy.extensions.filters.http.lua.v3.Lua"
+_LUA_ROUTE = f"{_TYPE}envoy.extensions.filters.http.lua.v3.LuaPerRoute"
+_STICKY = "kanarya.sticky"
+"""The filter that tells users apart."""
+_USERS = "/users"
+"""Behind a model's name: the route of the users that an A/B test's candidate gets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +67,8 @@ class Split:
     """Version → percent; they sum to 100, or there is none yet."""
     copies: Copies | None = None
     """What is copied of the requests that are split."""
+    sticky: Sticky | None = None
+    """By what users are told apart, in A/B tests. It names a candidate only while there are users to be told apart."""
 
 
 def bootstrap(*, host: str, gateway_port: int, admin_port: int, directory: str) -> dict[str, object]:
@@ -68,7 +78,15 @@ def bootstrap(*, host: str, gateway_port: int, admin_port: int, directory: str) 
         "stat_prefix": "gateway",
         "codec_type": "AUTO",
         "rds": {"route_config_name": ROUTES_NAME, "config_source": _watched(directory, ROUTES_FILE)},
-        "http_filters": [{"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}}],
+        "http_filters": [
+            # Asleep but for the routes that give it a context.
+            {
+                "name": _STICKY,
+                "disabled": True,
+                "typed_config": {"@type": _LUA, "default_source_code": {"inline_string": SCRIPT}},
+            },
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": _ROUTER}},
+        ],
         # What Envoy itself answers has the protocol's error document, like what the model server answers.
         "local_reply_config": {"body_format": {"json_format": {"error": "%LOCAL_REPLY_BODY%"}}},
         "stream_idle_timeout": REQUEST_TIMEOUT,
@@ -109,7 +127,7 @@ def routes(splits: Sequence[Split]) -> dict[str, object]:
         {
             "name": split.model,
             "domains": [name for host in split.hostnames for name in (host, f"{host}:*")],
-            "routes": [*_by_version(split), _route({"prefix": "/"}, split)],
+            "routes": [*_by_version(split), *_routes({"prefix": "/"}, split)],
         }
         for split in ordered
         if split.hostnames
@@ -143,29 +161,26 @@ def splits_in_force(dump: Mapping[str, object]) -> Mapping[str, Split] | None:
     if not configs:
         return {}
     hostnames: dict[str, tuple[str, ...]] = {}
-    found: dict[str, tuple[dict[str, int], Copies | None]] = {}
+    found: dict[str, Split] = {}
     for host in configs[0]["route_config"].get("virtual_hosts", []):
         if host["name"] != _ANY_HOST:
             hostnames[host["name"]] = tuple(name for name in host["domains"] if not name.endswith(":*"))
-        for route in host.get("routes", []):
-            model, split = route.get("name"), (_weights_of(route), _copies_of(route))
-            if model is not None and found.setdefault(model, split) != split:
+        for split in _splits_of(host):
+            if found.setdefault(split.model, split) != split:
                 return None  # by host name it is another split than by path
-    splits = {
-        model: Split(model=model, hostnames=hostnames.get(model, ()), weights=weights, copies=copies)
-        for model, (weights, copies) in found.items()
-    }
+    splits = {model: replace(split, hostnames=hostnames.get(model, ())) for model, split in found.items()}
     return splits if configs[0].get("version_info") == _version(splits.values()) else None
 
 
 def _shared_routes(splits: Sequence[Split]) -> list[dict[str, object]]:
     if len(splits) == 1:
-        return [*_by_version(splits[0]), _route({"prefix": "/"}, splits[0])]
+        return [*_by_version(splits[0]), *_routes({"prefix": "/"}, splits[0])]
     by_version = [route for split in splits for route in _by_version(split)]
     by_path = [
-        _route({"path_separated_prefix": f"/{protocol}/models/{split.model}"}, split)
+        route
         for split in splits
         for protocol in ("v2", "v1")
+        for route in _routes({"path_separated_prefix": f"/{protocol}/models/{split.model}"}, split)
     ]
     there = ", ".join(split.model for split in splits) or "none"
     return [*by_version, *by_path, _answer({"prefix": "/"}, 404, f"no model has this path; models here: {there}")]
@@ -188,24 +203,40 @@ def _header(name: str, value: str) -> dict[str, object]:
     return {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
 
 
-def _route(match: Mapping[str, object], split: Split) -> dict[str, object]:
-    if not split.weights:
-        return {**_answer(match, 503, f"no version of {split.model} is up yet"), "name": split.model}
+def _routes(match: Mapping[str, object], split: Split) -> list[dict[str, object]]:
+    """The split; before it, in an A/B test, the users of the candidate, whose share the split then lacks."""
+    sticky, weights = split.sticky, dict(split.weights)
+    if not weights:
+        return [{**_answer(match, 503, f"no version of {split.model} is up yet"), "name": split.model}]
+    if sticky is None or sticky.candidate is None:
+        return [_route(split.model, match, split, weights)]
+    share, weights[sticky.candidate] = weights[sticky.candidate], 0
+    bucket = {"name": BUCKET_HEADER, "string_match": {"safe_regex": {"regex": below(share)}}}
+    users = {**match, "headers": [bucket]}
+    return [
+        _route(f"{split.model}{_USERS}", users, split, {sticky.candidate: share}),
+        _route(split.model, match, split, weights),
+    ]
+
+
+def _route(name: str, match: Mapping[str, object], split: Split, weights: Mapping[str, int]) -> dict[str, object]:
     weighted = [
         {
             "name": cluster_name(split.model, version),
             "weight": weight,
             "response_headers_to_add": [_header(VERSION_HEADER, version)],
         }
-        for version, weight in sorted(split.weights.items())
+        for version, weight in sorted(weights.items())
     ]
     mirror, marks = _mirror(split)
+    context = {} if split.sticky is None else {_STICKY: {"@type": _LUA_ROUTE, "filter_context": split.sticky.context}}
     return {
-        "name": split.model,
+        "name": name,
         "match": dict(match),
         # No retry policy: a request that fails is a failed request, and the gates are to see it.
         "route": {"weighted_clusters": {"clusters": weighted}, "timeout": REQUEST_TIMEOUT, **mirror},
         **marks,
+        **({"typed_per_filter_config": context} if context else {}),
     }
 
 
@@ -261,12 +292,39 @@ def _digest(document: object) -> str:
 
 
 def _version(splits: Iterable[Split]) -> str:
-    written = sorted((one.model, one.hostnames, sorted(one.weights.items()), _copied(one.copies)) for one in splits)
+    written = sorted(
+        (one.model, one.hostnames, sorted(one.weights.items()), _copied(one.copies), _told_apart(one.sticky)) for one in splits
+    )
     return f"kanarya-{_digest(written)}"
 
 
 def _copied(copies: Copies | None) -> tuple[str, int]:
     return ("", 0) if copies is None else (copies.version, copies.percent)
+
+
+def _told_apart(sticky: Sticky | None) -> list[tuple[str, str]]:
+    return [] if sticky is None else sorted(sticky.context.items())
+
+
+def _splits_of(host: Mapping[str, Any]) -> Iterator[Split]:
+    """Each split in one virtual host: a route, or the users' route and the one that follows it."""
+    users: dict[str, int] = {}
+    for route in host.get("routes", []):
+        name, weights = route.get("name"), _weights_of(route)
+        if name is not None and name.endswith(_USERS):
+            users = weights
+        elif name is not None:
+            sticky = _sticky_of(route, next(iter(users), None))
+            yield Split(model=name, weights=weights | users, copies=_copies_of(route), sticky=sticky)
+            users = {}
+
+
+def _sticky_of(route: Mapping[str, Any], candidate: str | None) -> Sticky | None:
+    context = route.get("typed_per_filter_config", {}).get(_STICKY, {}).get("filter_context")
+    if context is None:
+        return None
+    key = {name: context.get(name) for name in ("header", "cookie")}
+    return Sticky(**key, salt=context.get("salt", ""), candidate=candidate)
 
 
 def _weights_of(route: Mapping[str, Any]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from Envoy's admin alone, never from its own files. A cluster is there before a 
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ from kanarya_cli.local.envoy import Split
 from kanarya_cli.local.ports import HOST
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable
+from kanarya_rollout.sticky import Sticky
 
 WARMING_SECONDS = 0.5
 """How long `route` waits for clusters that it has added. Envoy takes a few milliseconds."""
@@ -66,7 +68,7 @@ class Gateway:
             kept = {version: port for version, port in here.items() if version in routed}
             self._place(present, {**present, model: {**kept, **ports}})
 
-    def route(self, model: str, weights: Mapping[str, int], copies: Copies | None, ports: Ports) -> None:
+    def route(self, model: str, weights: Mapping[str, int], copies: Copies | None, sticky: Sticky | None, ports: Ports) -> None:
         """As the port says. Clusters first; the route follows once Envoy has them."""
         with self._lock:
             present = self._clusters()
@@ -78,7 +80,10 @@ class Gateway:
                 raise Unreachable(msg)
             if self._place(present, {**present, model: here}):
                 self._wait_for(model, here)
-            self._asked[model] = Split(model=model, hostnames=self._hostnames[model], weights=dict(weights), copies=copies)
+            if sticky is not None and not sticky.splits(weights):
+                sticky = replace(sticky, candidate=None)
+            hostnames = self._hostnames[model]
+            self._asked[model] = Split(model=model, hostnames=hostnames, weights=dict(weights), copies=copies, sticky=sticky)
             present_splits = self._splits()
             others = self._asked if present_splits is None else present_splits
             wanted = {**self._nothing(), **others, model: self._asked[model]}
@@ -148,9 +153,9 @@ class EnvoyTraffic:
         """What Envoy copied when it was last asked."""
         return self._copies
 
-    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
-        """Ask for these percents and copies."""
-        self._gateway.route(self._model, weights, copies, self._ports())
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None, sticky: Sticky | None = None) -> None:
+        """Ask for these percents and copies, of users told apart as `sticky` says."""
+        self._gateway.route(self._model, weights, copies, sticky, self._ports())
 
     def follow(self) -> None:
         """Let the gateway know where the servers are now: one that was started anew has another port."""

@@ -3,11 +3,12 @@
 Read by `rollout` (which alone writes status), by `cli`, and by the CRD that is made from these models. Strict: an unknown
 field is a problem, because a misspelt gate is a gate that is not there. No floats: quantities and durations are strings.
 
-    resource  the whole, and requests of people        gate   a metric and the test that judges it
-    spec      target, registry, steps, analysis        status what the controller knows and goes on from
-    freeze    when nothing may move on
+    resource  the whole, and requests of people        gate     a metric and the test that judges it
+    spec      target, registry, steps, analysis        ab_test  users in two groups, and the goal that decides
+    freeze    when nothing may move on                 status   what the controller knows and goes on from
 """
 
+from kanarya_contracts.rollout.ab_test import ABTest, Goal, Sticky
 from kanarya_contracts.rollout.freeze import DAYS, FreezeWindow
 from kanarya_contracts.rollout.gate import GateSpec, Margin, ScoreBounds, Signal
 from kanarya_contracts.rollout.resource import ModelRollout, Request
@@ -29,6 +30,7 @@ from kanarya_contracts.rollout.spec import (
 from kanarya_contracts.rollout.status import (
     Condition,
     Evidence,
+    Interval,
     Ledger,
     ModelRolloutStatus,
     Quarantined,
@@ -39,6 +41,7 @@ from kanarya_contracts.rollout.status import (
 
 __all__ = [
     "DAYS",
+    "ABTest",
     "Analysis",
     "BlueGreen",
     "Canary",
@@ -47,6 +50,8 @@ __all__ = [
     "FreezeWindow",
     "GateSpec",
     "GatewayRef",
+    "Goal",
+    "Interval",
     "Ledger",
     "Margin",
     "ModelRollout",
@@ -61,6 +66,7 @@ __all__ = [
     "Signal",
     "Step",
     "StepAnalysis",
+    "Sticky",
     "Strategy",
     "Tally",
     "TargetRef",

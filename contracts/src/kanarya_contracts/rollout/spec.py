@@ -8,7 +8,8 @@ from pydantic.alias_generators import to_camel
 
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE
 from kanarya_contracts.problems import Problem, agreed, problem
-from kanarya_contracts.quantities import Duration, PositiveDuration, parse_duration
+from kanarya_contracts.quantities import Duration, PositiveDuration, format_duration, parse_duration
+from kanarya_contracts.rollout.ab_test import ABTest, Goal
 from kanarya_contracts.rollout.base import Percent, Strict
 from kanarya_contracts.rollout.freeze import FreezeWindow
 from kanarya_contracts.rollout.gate import GateSpec
@@ -170,12 +171,16 @@ class Strategy(Strict):
     """Requests in steps, to find out whether the candidate does harm."""
     blue_green: BlueGreen | None = None
     """All requests at once, after it was found out on copies."""
+    ab_test: ABTest | None = None
+    """Users in two groups, to find out which version serves them better."""
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps, whichever way they were written."""
+        """The steps, whichever way they were written; an A/B test has one."""
         if self.canary is not None:
             return self.canary.steps
+        if self.ab_test is not None:
+            return (Step(set_weight=self.ab_test.split),)
         assert self.blue_green is not None  # noqa: S101 (validated)
         return self.blue_green.steps
 
@@ -243,6 +248,12 @@ class ModelRolloutSpec(Strict):
     on_error: Literal["hold"] = "hold"
     """A query that fails is never a verdict on the model."""
 
+    @property
+    def judged(self) -> tuple[GateSpec | Goal, ...]:
+        """What evidence is gathered for: the gates, and the goal of an A/B test."""
+        test = self.strategy.ab_test
+        return (*self.analysis.metrics, *((test.goal,) if test is not None else ()))
+
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:
         return agreed(self, [*self._gates_named(), *self._mirrors_made(), *self._pairs_made(), *self._ends_reached()])
@@ -302,3 +313,26 @@ class ModelRolloutSpec(Strict):
             for index, gate in enumerate(self.analysis.metrics)
             if gate.on_no_data != "pass" and not (blue_green.mirror and gate.judged_by_copies)
         ]
+
+    @model_validator(mode="after")
+    def _users_can_be_split(self) -> Self:
+        test = self.strategy.ab_test
+        if test is None:
+            return self
+        wrong = []
+        if self.traffic.driver != "gateway":
+            text = f"got {self.traffic.driver!r}, expected 'gateway': KServe's own weights know no users, so strategy.abTest"
+            wrong.append(problem(f"{text} cannot be had with them", "traffic", "driver"))
+        if test.minimum_duration >= self.deadline:
+            text = (
+                f"got {format_duration(test.minimum_duration)!r}, expected less than deadline, {format_duration(self.deadline)}"
+            )
+            wrong.append(problem(text, "strategy", "abTest", "minimumDuration"))
+        for index, metric in enumerate(self.analysis.metrics):
+            if metric.name == test.goal.name:
+                text = f"got {metric.name!r}, which is the name of strategy.abTest.goal; expected another"
+                wrong.append(problem(text, "analysis", "metrics", index, "name"))
+            if metric.test == "sample-ratio":
+                text = "got sample-ratio, which counts requests; strategy.abTest draws users, and checks their split itself"
+                wrong.append(problem(text, "analysis", "metrics", index, "test"))
+        return agreed(self, wrong)

@@ -9,8 +9,9 @@ from kanarya_contracts.names import ConditionType
 from kanarya_contracts.quantities import Quantity
 from kanarya_contracts.rollout.base import Percent, Strict
 
-Verdict = Literal["NoData", "Inconclusive", "Successful", "Failed"]
-"""A gate's answer. `NoData` and `Inconclusive` are answers, never failures."""
+Verdict = Literal["NoData", "Inconclusive", "Successful", "Failed", "NoDifference"]
+"""A gate's answer. `NoData` and `Inconclusive` are answers, never failures. `NoDifference`: of an A/B test's goal alone, when
+the two versions are surely alike."""
 
 
 class Condition(Strict):
@@ -67,6 +68,19 @@ class Tally(Strict):
     """Of scores: their mean."""
 
 
+class Interval(Strict):
+    """Where a difference lies, candidate less champion; it holds however often one looks."""
+
+    difference: Quantity
+    """As counted."""
+    low: Quantity
+    """The true one is at least that."""
+    high: Quantity
+    """The true one is at most that."""
+    level: Quantity
+    """Chance that it holds, over all looks together, or more."""
+
+
 class Evidence(Strict):
     """What a gate has seen and what it says."""
 
@@ -84,6 +98,8 @@ class Evidence(Strict):
     """ln(1/alpha) after division."""
     threshold_good: Quantity | None = None
     """ln(1/beta)."""
+    interval: Interval | None = None
+    """Of an A/B test's goal: the difference of the two shares."""
     verdict: Verdict = "NoData"
     """What the gate says."""
     needs: int | None = None

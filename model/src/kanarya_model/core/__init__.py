@@ -8,6 +8,7 @@
     model      rows → a checked prediction; the artifact's own example
     evidence   rows → counts in the bins of the contract's reference
     feedback   labels that came back → right and wrong
+    goal       what became of a user of an A/B test → reached or not
 
 Nothing here knows HTTP, JSON's bytes, uvicorn or a file.
 """

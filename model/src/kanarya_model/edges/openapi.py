@@ -175,7 +175,8 @@ _SCHEMAS: _Json = {
     ),
     "Instances": _object({"instances": _list({"type": ["array", "object"]}, least=1)}),
     "Predictions": _object({"predictions": _list({"type": ["string", "integer"]}, least=1)}),
-    "Feedback": _object(
+    "Feedback": {"oneOf": [_reference("Labels"), _reference("GoalReport")]},
+    "Labels": _object(
         {
             "model_version": _TEXT,
             "predictions": _list({"type": ["string", "integer"]}, least=1),
@@ -183,5 +184,6 @@ _SCHEMAS: _Json = {
         },
         {"ids": {**_list(_TEXT), "type": ["array", "null"]}},
     ),
+    "GoalReport": _object({"model_version": _TEXT, "goal": _object({"name": _TEXT, "reached": {"type": "boolean"}})}),
     "Counted": _object({"counted": {"type": "integer", "minimum": 0}}),
 }

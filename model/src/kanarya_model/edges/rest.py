@@ -3,7 +3,8 @@
     GET  /v2  /v2/health/live  /v2/health/ready                     the server
     GET  /v2/models/{m}[/versions/{v}]  …/ready                     a model
     POST /v2/models/{m}[/versions/{v}]/infer                        inference
-    POST /v2/models/{m}/feedback                                    labels that came back (ours, not the protocol's)
+    POST /v2/models/{m}/feedback                                    labels that came back, or what became of a user of
+                                                                    an A/B test (ours, not the protocol's)
     GET  /v1/models  /v1/models/{m}                                 the older protocol's word for ready
     POST /v1/models/{m}:predict                                     inference
     GET  /openapi.json                                              all this as OpenAPI, with the served models' names
@@ -21,8 +22,10 @@ import orjson
 from prometheus_client.registry import Collector
 
 from kanarya_contracts.metrics import Edge
+from kanarya_contracts.names import BUCKET_HEADER
 from kanarya_model import VERSION
 from kanarya_model.core.feedback import labelled, read_feedback
+from kanarya_model.core.goal import is_goal_report, read_goal
 from kanarya_model.core.refusal import Refusal, quoted
 from kanarya_model.edges import inference, openapi
 from kanarya_model.edges.documents import read_document, refuse_repeats
@@ -46,6 +49,8 @@ from kanarya_model.edges.v2_rest import EXTENSIONS, V2Exchange
 from kanarya_model.metrics import CONTENT_TYPE, Exposition
 
 log = logging.getLogger(__name__)
+
+_BUCKET = BUCKET_HEADER.encode()
 
 
 class Rest:
@@ -176,17 +181,22 @@ class Rest:
                 body = await read_body(headers, receive, self._limits.body_bytes)
                 document = read_document(body)
                 refuse_repeats(body, document)
-                classes = model.contract.classes
-                report = read_feedback(document, version=model.version, classes=classes, most_rows=self._limits.rows)
-                if counts is one.copies:  # the champion's server counts the labels; here they meet what was predicted on copies
-                    one.pairs.told(labelled(document) if report.version != model.version else [])
+                if is_goal_report(document):
+                    counts.became(read_goal(document, drawn=_BUCKET in headers))
+                    counted = 1
                 else:
-                    counts.came_back(report)
+                    classes = model.contract.classes
+                    report = read_feedback(document, version=model.version, classes=classes, most_rows=self._limits.rows)
+                    counted = report.right + report.wrong
+                    if counts is one.copies:  # the champion's server counts the labels; here they meet what copies predicted
+                        one.pairs.told(labelled(document) if report.version != model.version else [])
+                    else:
+                        counts.came_back(report)
             except Refusal as refusal:
                 await self._send(send, refused(refusal, counts, None))
             except ClientLeft:
                 log.debug("a client left before its feedback was complete")
             else:
-                await self._send(send, Reply(status=200, body=orjson.dumps({"counted": report.right + report.wrong})))
+                await self._send(send, Reply(status=200, body=orjson.dumps({"counted": counted})))
 
         return feedback

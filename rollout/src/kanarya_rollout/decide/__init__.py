@@ -8,6 +8,7 @@ decision.
     evidence    counters → windows → gates           (counters: deltas, resets, new processes)
     candidate   pinned, verified, started; what the registry says of it later
     steps       which step, when it ends; promotion after the last; deadline
+    ab_test     users in two groups, and what ends their test
     ending      rolled back or promoted; the verdict for the registry
     champion    the first stable version, one moved by hand, the one that leaves
     undo        the one that stays warm after a promotion, and the way back to it
@@ -22,7 +23,7 @@ from collections.abc import Mapping
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRollout, VersionRef
-from kanarya_rollout.decide import aftermath, candidate, champion, ending, evidence, requests, steps, undo
+from kanarya_rollout.decide import ab_test, aftermath, candidate, champion, ending, evidence, requests, steps, undo
 from kanarya_rollout.decide.conditions import degraded
 from kanarya_rollout.decide.decision import AliasMove, Decision, Event, Wanted
 from kanarya_rollout.decide.draft import Draft
@@ -54,6 +55,7 @@ def decide(rollout: ModelRollout, observation: Observation) -> Decision:
         backends=_wanted(draft),
         weights=_weights(draft),
         copies=copies(draft.status),
+        sticky=ab_test.sticky(draft),
         alias=draft.alias,
         tags=ending.missing_verdict(draft),
         events=tuple(draft.events),

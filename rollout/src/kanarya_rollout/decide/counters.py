@@ -6,6 +6,7 @@ follows from it, so that after a crash the same deltas are taken again or not at
     count went down                         the process's counter began anew: all of it is new
     unknown series of a known process       it did not exist before its first event (labels appear with use): all of it is new
       classes, scores                       nobody followed them if the process has none that is known: they count from here
+      a goal's                              followed from the process's first reading on, as 0: else they count from here
     unknown process, candidate's version    was not there when the candidate got its first weight: all of it is new
     unknown process, started after the
       rollout did                           a replacement: all of it is new
@@ -16,10 +17,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from kanarya_contracts.metrics import DURATION_BUCKETS
 from kanarya_contracts.rollout import Signal
-from kanarya_rollout.gates import Classes, Observed, Pairs, Scores, Split, Sums, Window
+from kanarya_rollout.gates import Classes, Observed, Pairs, Reached, Scores, Split, Sums, Window
 from kanarya_rollout.observation import OUTCOMES, Kind, Series
 
 _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
@@ -32,8 +34,11 @@ _ASKED_FOR: Mapping[Kind, Signal] = {
 }
 """Kinds that are followed only for a gate on that signal."""
 
+_GOALS: tuple[Kind, ...] = ("users", "reached")
+
 _Counted = tuple[Kind, float | str | None]
-"""What a series counts: its kind, and the bound of a duration, the class of a prediction or the outcome of a pair."""
+"""What a series counts: its kind, and the bound of a duration, the class of a prediction, the outcome of a pair or the name of
+a goal."""
 
 _New = Mapping[_Counted, int]
 """What one process has counted since the last reading."""
@@ -51,10 +56,14 @@ class Pair:
 
 
 def tracked(
-    series: Iterable[Series], pair: Pair, bounds: frozenset[float], signals: frozenset[Signal] = frozenset()
+    series: Iterable[Series],
+    pair: Pair,
+    bounds: frozenset[float],
+    signals: frozenset[str] = frozenset(),
+    goal: str | None = None,
 ) -> tuple[Series, ...]:
-    """The series that gates can use: of these two versions, of durations only the bounds that mean "slow", and classes and
-    scores only if one of `signals` wants them: a model may have many classes, and what is used is kept in the ledger."""
+    """The series that gates can use: of these two versions, of durations only the bounds that mean "slow", of goals only that
+    one, and classes and scores only if one of `signals` wants them: there may be many, and the ledger keeps what is used."""
     versions = {pair.candidate, pair.stable}
     unwanted = frozenset(kind for kind, signal in _ASKED_FOR.items() if signal not in signals)
     return tuple(
@@ -64,6 +73,7 @@ def tracked(
             if one.version in versions
             and one.kind not in unwanted
             and (one.kind != "faster" or one.bound is None or one.bound in bounds)
+            and (one.kind not in _GOALS or one.of == goal)
         ]
     )
 
@@ -79,8 +89,10 @@ class Reading:
         *,
         began: datetime | None,
         fresh_bounds: frozenset[float] = frozenset(),
+        goal: str | None = None,
     ) -> None:
-        """`counters`: the ledger's. `began`: when the rollout did. `fresh_bounds`: not followed until now."""
+        """`counters`: the ledger's. `began`: when the rollout did. `fresh_bounds`: not followed until now. `goal`: an A/B
+        test's, whose series appear with the first report."""
         self.pair = pair
         self._began = began
         self._before = counters
@@ -94,14 +106,18 @@ class Reading:
                 one, counters.get(key)
             )
             self._used[key] = one.value
+        if goal is not None:
+            for source in {one.source for one in series}:
+                for key in (f"{source}|{version}|{kind}|{goal}" for version in self._new for kind in _GOALS):
+                    self._used.setdefault(key, 0)
 
     def used(self) -> dict[str, int]:
         """The ledger after this reading. Series that were not read now keep their place."""
         return self._used
 
-    def window(self, signal: Signal, bound: float | None = None, *, weight: int | None = None) -> Observed:
+    def window(self, signal: Signal | Literal["goals"], bound: float | None = None, *, weight: int | None = None) -> Observed:
         """New observations of both versions. `bound`: seconds beyond which an answer is slow, for `slow`. `weight`: percent
-        that the gateway was to send to the candidate all the while, for `requests`."""
+        that the gateway was to send to the candidate all the while, for `requests` and `goals`."""
         candidate, stable = self._new[self.pair.candidate].values(), self._new[self.pair.stable].values()
         if signal == "scores":
             return Scores(candidate=_sums(candidate), stable=_sums(stable))
@@ -111,6 +127,8 @@ class Reading:
             return Pairs(**{outcome: _total(candidate, "pairs", outcome) for outcome in OUTCOMES})
         if signal == "requests":
             return Split(candidate_n=_split(candidate), stable_n=_split(stable), weight=weight)
+        if signal == "goals":
+            return Reached(users=_reached(candidate, stable), weight=weight)
         candidate_n, candidate_bad = self._good_or_bad(candidate, signal, bound)
         stable_n, stable_bad = self._good_or_bad(stable, signal, bound)
         return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
@@ -141,6 +159,8 @@ class Reading:
 
     def _all_new(self, one: Series) -> bool:
         if any(key.startswith(f"{one.source}|") for key in self._before):
+            if one.kind in _GOALS:
+                return False
             followed = f"{one.source}|{one.version}|{one.kind}"
             return one.kind not in _ASKED_FOR or any(key.startswith(followed) for key in self._before)
         if one.version == self.pair.candidate:
@@ -160,6 +180,18 @@ def _split(processes: Collection[_New]) -> int:
 def _sums(processes: Collection[_New]) -> Sums:
     n, total, squares = (_total(processes, kind) for kind in _SCORES)
     return Sums(n=n, total=total, squares=squares) if n else Sums()
+
+
+def _reached(candidate: Collection[_New], stable: Collection[_New]) -> Window:
+    """Users and those short of the goal, of both versions; a torn scrape never makes more reach it than there are."""
+    (candidate_n, candidate_bad), (stable_n, stable_bad) = (
+        (n, max(0, n - reached)) for n, reached in ((_goal(one, "users"), _goal(one, "reached")) for one in (candidate, stable))
+    )
+    return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
+
+
+def _goal(processes: Iterable[_New], wanted: Kind) -> int:
+    return sum(count for counts in processes for (kind, _), count in counts.items() if kind == wanted)
 
 
 def _classes(processes: Iterable[_New]) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRolloutStatus, VersionRef
 from kanarya_rollout.observation import Copies
+from kanarya_rollout.sticky import Sticky
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,8 @@ class Decision:
     """Version → percent, summing to 100; None: leave the route as it is."""
     copies: Copies | None = None
     """What is to be copied beside; goes with `weights`."""
+    sticky: Sticky | None = None
+    """By what users are told apart; None: requests are drawn one by one."""
     alias: AliasMove | None = None
     """To be done before the status says so."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ answers everything, alone and perhaps overloaded: what was counted since the las
 from datetime import timedelta
 
 from kanarya_contracts.quantities import format_duration, parse_duration
-from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
+from kanarya_contracts.rollout import Evidence, GateSpec, Goal, Verdict
 from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
@@ -81,15 +81,15 @@ def _read(draft: Draft) -> Reading | None:
     pair = Pair(candidate=draft.candidate.version, stable=stable.version)
     fresh = _pin_slow(draft, pair)
     signals = frozenset(spec.counts() for spec in draft.spec.analysis.metrics)
-    wanted, known = tracked(series, pair, _bounds(draft), signals), draft.status.ledger.counters
-    return Reading(wanted, known, pair, began=draft.status.started_at, fresh_bounds=fresh)
+    goal = draft.spec.strategy.ab_test.goal.name if draft.spec.strategy.ab_test is not None else None
+    wanted, known = tracked(series, pair, _bounds(draft), signals, goal), draft.status.ledger.counters
+    return Reading(wanted, known, pair, began=draft.status.started_at, fresh_bounds=fresh, goal=goal)
 
 
-def _opened(draft: Draft) -> list[tuple[GateSpec, Gate]]:
+def _opened(draft: Draft) -> list[tuple[GateSpec | Goal, Gate]]:
     """Every gate, with what it has seen until now."""
-    specs, saved = draft.spec.analysis.metrics, draft.status.ledger.gates
-    sharing = refusing(specs)
-    return [(spec, open_gate(spec, sharing, saved.get(spec.name))) for spec in specs]
+    saved, sharing = draft.status.ledger.gates, refusing(draft.spec.analysis.metrics)
+    return [(spec, open_gate(spec, sharing, saved.get(spec.name))) for spec in draft.spec.judged]
 
 
 def verdict(draft: Draft, name: str) -> Verdict:
@@ -102,8 +102,10 @@ def failed(draft: Draft) -> tuple[Evidence, ...]:
     return tuple(one for one in draft.status.evidence if one.verdict == "Failed")
 
 
-def bound_of(draft: Draft, spec: GateSpec) -> timedelta | None:
+def bound_of(draft: Draft, spec: GateSpec | Goal) -> timedelta | None:
     """Beyond which an answer is slow for this gate; None while that is not known."""
+    if isinstance(spec, Goal):
+        return None
     pinned = draft.status.ledger.slower_than
     return spec.slower_than or (parse_duration(pinned) if pinned else None)
 
@@ -137,7 +139,7 @@ def _counts(draft: Draft, reading: Reading) -> bool:
     return draft.now >= draft.status.ledger.first_traffic_at + draft.spec.analysis.initial_delay
 
 
-def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec, Gate]]) -> dict[str, object]:
+def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec | Goal, Gate]]) -> dict[str, object]:
     """Fold what is new into the gates, in place. Returns what the ledger is to keep of it."""
     ledger = draft.status.ledger
     saved, observed, weight = dict(ledger.gates), dict(ledger.step_observations), _weight(draft)
@@ -152,7 +154,7 @@ def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec, Gate]]) -
     return {"gates": saved, "step_observations": observed}
 
 
-def _observe(observed: dict[str, int], spec: GateSpec, window: Observed) -> None:
+def _observe(observed: dict[str, int], spec: GateSpec | Goal, window: Observed) -> None:
     """Count towards `minSamples`, if the present step has begun to count."""
     if spec.name in observed:
         observed[spec.name] += window.candidate_n
@@ -163,7 +165,7 @@ def _weight(draft: Draft) -> int | None:
     return draft.before.canary_weight if routed(draft.before, draft.seen.in_force, draft.seen.copies) else None
 
 
-def _unpinned(draft: Draft, spec: GateSpec) -> Evidence | None:
+def _unpinned(draft: Draft, spec: GateSpec | Goal) -> Evidence | None:
     """What a gate says that does not know yet what "slow" is."""
     if spec.counts() != "slow" or bound_of(draft, spec) is not None:
         return None

@@ -37,7 +37,7 @@ def _promote(draft: Draft, request: Request) -> str | None:
         return f"version {draft.candidate.version} is being promoted already"
     if draft.frozen is not None:
         return f"it is frozen {draft.frozen}; spec.freeze says when, and `abort` works at any time"
-    if request.full or draft.reason(ConditionType.PAUSED) == Reason.INCONCLUSIVE:
+    if request.full or draft.reason(ConditionType.PAUSED) in {Reason.INCONCLUSIVE, Reason.DECIDED}:
         begin_promotion(draft, Reason.PROMOTED_BY_REQUEST, f"asked{_by(request)}; {steps.summary(draft)}")
         return None
     return _end_pause(draft, request)
@@ -114,6 +114,8 @@ def _resume(draft: Draft, request: Request) -> str | None:
         draft.tell(Reason.SHIFTING_TRAFFIC, f"resumed, asked{_by(request)}")
     elif reason == Reason.INCONCLUSIVE:
         return "its deadline is over without a verdict; `promote`, `abort` or, after that, `retry`"
+    elif reason == Reason.DECIDED:
+        return "its A/B test is over; `promote`, `abort` or, after that, `retry`"
     elif reason == Reason.PAUSE_STEP:
         return "the step waits for `promote`"
     elif not draft.foreign_route:

@@ -4,15 +4,15 @@ from datetime import timedelta
 
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.quantities import format_duration
-from kanarya_contracts.rollout import GateSpec, Step
-from kanarya_rollout.decide import evidence
+from kanarya_contracts.rollout import ABTest, GateSpec, Step
+from kanarya_rollout.decide import ab_test, evidence
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.ending import begin_promotion, finish_promotion, roll_back
 from kanarya_rollout.decide.trouble import trouble
 from kanarya_rollout.decide.weights import routed
 from kanarya_rollout.freeze import outside
 
-PERSONS = frozenset({Reason.PAUSED_BY_REQUEST, Reason.INCONCLUSIVE})
+PERSONS = frozenset({Reason.PAUSED_BY_REQUEST, Reason.INCONCLUSIVE, Reason.DECIDED})
 """Reasons of Paused that stand until a person says otherwise."""
 
 
@@ -29,7 +29,8 @@ def enter(draft: Draft, index: int) -> None:
     step = steps[index] if index < len(steps) else None
     if step is not None and step.set_weight is not None:
         draft.change(canary_weight=step.set_weight, canary_mirror=0)
-        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: {step.set_weight}% of requests")
+        what = "requests" if draft.spec.strategy.ab_test is None else "users"
+        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: {step.set_weight}% of {what}")
     elif step is not None and step.set_mirror is not None:
         draft.change(canary_mirror=step.set_mirror.percentage)
         draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: copies of {step.set_mirror.percentage}% of requests")
@@ -40,8 +41,10 @@ def enter(draft: Draft, index: int) -> None:
 
 def describe(draft: Draft) -> None:
     """Progressing, and Paused where the step waits for a person."""
-    step, version = present(draft), draft.candidate.version
-    if step is None:
+    step, version, test = present(draft), draft.candidate.version, draft.spec.strategy.ab_test
+    if test is not None:
+        doing = f"A/B test on {test.goal.name}, users by {_key(test)}"
+    elif step is None:
         doing = "waits at its last weight until every gate agrees"
     else:
         count = len(draft.spec.strategy.steps)
@@ -76,8 +79,10 @@ def advance(draft: Draft) -> None:
     _begin_counting(draft)
     if held(draft):
         return
-    step = present(draft)
-    if step is None:
+    step, test = present(draft), draft.spec.strategy.ab_test
+    if test is not None and test.split != draft.status.canary_weight:
+        enter(draft, 0)  # the split was edited
+    elif step is None:
         _conclude(draft)
     elif not waits_for_person(draft) and _over(draft, step):
         enter(draft, (draft.status.current_step_index or 0) + 1)
@@ -122,7 +127,11 @@ def _conclude(draft: Draft) -> None:
     failing = [spec.name for spec in silent if spec.on_no_data == "fail"]
     if failing:
         roll_back(draft, Reason.GATE_REFUSED, f"no data for {', '.join(failing)}, and onNoData is fail")
-    elif all(_agrees(draft, spec) for spec in specs):
+        return
+    agreed, test = all(_agrees(draft, spec) for spec in specs), draft.spec.strategy.ab_test
+    if test is not None:
+        ab_test.conclude(draft, test, agreed=agreed, summary=summary(draft))
+    elif agreed:
         begin_promotion(draft, Reason.GATES_AGREED, summary(draft))
 
 
@@ -190,6 +199,10 @@ def _pause(draft: Draft, reason: Reason, message: str) -> None:
     if draft.reason(ConditionType.PAUSED) != reason:
         draft.tell(reason, message)
     draft.set(ConditionType.PAUSED, reason, message)
+
+
+def _key(test: ABTest) -> str:
+    return f"header {test.sticky.header}" if test.sticky.header is not None else f"cookie {test.sticky.cookie}"
 
 
 def _doing(step: Step) -> str:

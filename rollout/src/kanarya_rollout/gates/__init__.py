@@ -8,20 +8,22 @@
     sample_ratio           the split itself; blocks a promotion, refuses nobody
     threshold              absolute guard
     own_past               a version against itself, after its promotion; not a gate of a rollout
+    goal                   what an A/B test is about: difference of two shares of users, with its interval
 
     gate    what a gate is              mixture      means of e-processes, and the answer they give together
-    window  what it folds               proportions  e-variables for two proportions
+    window  what it folds               proportions  e-variables for two proportions, and `difference` their interval
 
 `open_gate` turns a spec and what was saved into a gate. Chances of error hold over all looks together: alpha is divided by
 `refusing`, the number of gates of the rollout that can refuse by a test. Thresholds have no alpha to spend.
-Acceptance is not divided: a promotion needs every gate.
+Acceptance is not divided: a promotion needs every gate. A goal's alpha is the goal's own.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 
-from kanarya_contracts.rollout import GateSpec
+from kanarya_contracts.rollout import GateSpec, Goal
 from kanarya_rollout.gates.distribution import Distribution
 from kanarya_rollout.gates.gate import Gate, Saved
+from kanarya_rollout.gates.goal import GoalGate
 from kanarya_rollout.gates.own_past import JUDGED, against_past
 from kanarya_rollout.gates.sample_ratio import SampleRatio
 from kanarya_rollout.gates.sequential_mean import SequentialMean
@@ -29,7 +31,7 @@ from kanarya_rollout.gates.sequential_pairs import SequentialPairs
 from kanarya_rollout.gates.sequential_proportion import SequentialProportion
 from kanarya_rollout.gates.sequential_ratio import SequentialRatio
 from kanarya_rollout.gates.threshold import Threshold
-from kanarya_rollout.gates.window import Classes, Observed, Pairs, Scores, Split, Sums, Window
+from kanarya_rollout.gates.window import Classes, Observed, Pairs, Reached, Scores, Split, Sums, Window
 
 __all__ = [
     "JUDGED",
@@ -37,6 +39,7 @@ __all__ = [
     "Gate",
     "Observed",
     "Pairs",
+    "Reached",
     "Saved",
     "Scores",
     "Split",
@@ -63,6 +66,8 @@ def refusing(specs: Iterable[GateSpec]) -> int:
     return max(1, sum(spec.refuses for spec in specs))
 
 
-def open_gate(spec: GateSpec, refusing: int, saved: Mapping[str, list[str]] | None = None) -> Gate:
+def open_gate(spec: GateSpec | Goal, refusing: int, saved: Mapping[str, list[str]] | None = None) -> Gate:
     """The gate that `spec` describes, going on from `saved` if that belongs to the same margins."""
+    if isinstance(spec, Goal):
+        return GoalGate.opened(spec, saved)
     return _TESTS[spec.test](spec, float(spec.alpha) / (refusing if spec.refuses else 1), saved)

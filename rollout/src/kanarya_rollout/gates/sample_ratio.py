@@ -49,18 +49,31 @@ class SampleRatio:
     """ln of what the weights before this one add to E."""
     seen: tuple[int, int] = (0, 0)
     """Everything that was counted, of candidate and stable version."""
+    observations: str = "requests"
+    """What is split."""
 
     @classmethod
     def opened(cls, spec: GateSpec, alpha: float, saved: Mapping[str, list[str]] | None = None) -> "SampleRatio":
         """A gate that goes on from `saved`, or begins if that is None."""
-        threshold, least = -math.log(alpha), max(1, spec.min_samples)
-        if saved is None or saved.get("of") != [spec.test]:
-            return cls(name=spec.name, min_samples=least, threshold=threshold)
+        return cls.continued(name=spec.name, min_samples=max(1, spec.min_samples), threshold=-math.log(alpha), saved=saved)
+
+    @classmethod
+    def continued(
+        cls,
+        *,
+        name: str,
+        min_samples: int,
+        threshold: float,
+        saved: Mapping[str, list[str]] | None,
+        observations: str = "requests",
+    ) -> "SampleRatio":
+        """The same, for whoever looks at a split without a spec."""
+        begun = cls(name=name, min_samples=min_samples, threshold=threshold, observations=observations)
+        if saved is None or saved.get("of") != ["sample-ratio"]:
+            return begun
         place, weight, candidate_n, stable_n, all_candidate, all_stable = map(int, saved["counts"])
-        return cls(
-            name=spec.name,
-            min_samples=least,
-            threshold=threshold,
+        return replace(
+            begun,
             last=int(saved["last"][0]) if saved["last"] else None,
             place=place,
             weight=weight,
@@ -105,35 +118,46 @@ class SampleRatio:
         a, b = _CONCENTRATION * share, _CONCENTRATION * (1 - share)
         return _log_beta(a + x, b + rest) - _log_beta(a, b) - x * math.log(share) - rest * math.log(1 - share)
 
+    @property
+    def log_e(self) -> float:
+        """ln of the evidence against the split."""
+        return _log_sum(self.earlier, self._part(), -math.log(self.place + 1))
+
+    @property
+    def believed(self) -> bool:
+        """Whether the split that happened may be the one that was asked for."""
+        return self.log_e < self.threshold
+
     def judge(self, elapsed: float | None = None) -> Evidence:
         """Successful unless the split is not believed; then Inconclusive, which holds and refuses nobody."""
-        log_e = _log_sum(self.earlier, self._part(), -math.log(self.place + 1))
-        verdict, message = self._verdict(log_e)
+        verdict, message = self._verdict()
         needs = max(0, self.min_samples - self.seen[0])
         return Evidence(
             metric=self.name,
             candidate=Tally(n=self.seen[0]),
             stable=Tally(n=self.seen[1]),
-            log_e=shown(log_e),
+            log_e=shown(self.log_e),
             threshold=shown(self.threshold),
             verdict=verdict,
             needs=needs,
             message=timed(message, needs, self.seen[0], elapsed),
         )
 
-    def _verdict(self, log_e: float) -> tuple[Verdict, str]:
+    def _verdict(self) -> tuple[Verdict, str]:
         if not any(self.seen):
-            return "NoData", "no requests at a settled weight yet"
-        if log_e >= self.threshold:
-            return "Inconclusive", f"{self._speak()}: not the split that was asked for, so nothing is promoted on it"
+            return "NoData", f"no {self.observations} at a settled weight yet"
+        if not self.believed:
+            return "Inconclusive", f"{self.spoken}: not the split that was asked for, so nothing is promoted on it"
         if self.seen[0] < self.min_samples:
-            return "Inconclusive", progress(self.seen[0], self.min_samples - self.seen[0], "requests")
-        return "Successful", f"{self._speak()}, as asked for"
+            return "Inconclusive", progress(self.seen[0], self.min_samples - self.seen[0], self.observations)
+        return "Successful", f"{self.spoken}, as asked for"
 
-    def _speak(self) -> str:
+    @property
+    def spoken(self) -> str:
+        """The present weight's split, in words."""
         total = self.candidate_n + self.stable_n
         got = 100 * self.candidate_n / total if total else 0.0
-        return f"{got:.3g}% of {total:,} requests went to the candidate at weight {self.weight}"
+        return f"{got:.3g}% of {total:,} {self.observations} went to the candidate at weight {self.weight}"
 
 
 def _log_sum(*logs: float) -> float:

@@ -7,6 +7,7 @@ A kind for each form that evidence has. All are values, are false when empty, an
     Scores    scores                   n, sum, sum of squares
     Classes   predictions              a count for each class
     Split     requests                 n, and the share that was asked for
+    Reached   users of an A/B test     n of them, some short of the goal, and the share that was asked for
 """
 
 from collections.abc import Mapping
@@ -194,5 +195,22 @@ class Split:
         return bool(self.candidate_n or self.stable_n)
 
 
-Observed = Window | Pairs | Scores | Classes | Split
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reached:
+    """Users of whom clients have reported; those that did not reach the goal count as bad."""
+
+    users: Window
+    weight: int | None
+    """As of a Split."""
+
+    def __bool__(self) -> bool:
+        return bool(self.users)
+
+    @property
+    def candidate_n(self) -> int:
+        """The candidate's users."""
+        return self.users.candidate_n
+
+
+Observed = Window | Pairs | Scores | Classes | Split | Reached
 """What a reading brings to a gate."""

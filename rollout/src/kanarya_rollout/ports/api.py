@@ -107,6 +107,10 @@ class KubernetesApi:
         query = {"fieldManager": FIELD_MANAGER, "force": "true" if force else "false"}
         return cast("Document", self._call("PATCH", path, body, query=query, kind=_APPLY))
 
+    def delete(self, path: str) -> None:
+        """Delete an object, if it is there."""
+        self._call("DELETE", path, query={}, absent=True)
+
     def _call(
         self,
         method: str,

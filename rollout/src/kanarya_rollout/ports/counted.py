@@ -7,7 +7,7 @@ from kanarya_contracts import metrics as names
 from kanarya_rollout.observation import Kind, PairOutcome
 
 Key = tuple[str, Kind, float | None, str | None]
-"""Version, kind, bound, class or outcome: what tells the series of one process apart."""
+"""Version, kind, bound, class, outcome or goal: what tells the series of one process apart."""
 
 ALWAYS: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
 """Kinds that a server has from its start, at 0: a process without any counter is unknown."""
@@ -24,6 +24,8 @@ METRICS = (
     names.SCORES,
     names.SCORE_SUM,
     names.SCORE_SQUARES,
+    names.GOAL_UNITS,
+    names.GOAL_REACHED,
 )
 """Names of the samples that count towards something."""
 
@@ -41,6 +43,14 @@ _SCORES: Mapping[str, tuple[Kind, int]] = {
     names.SCORE_SQUARES: ("score-squares", 1_000_000),
 }
 """Metric → kind, and how many of its units make one of the metric's."""
+
+_NAMED: Mapping[str, tuple[Kind, str]] = {
+    names.PREDICTIONS: ("predictions", names.CLASS),
+    names.MIRRORED_PREDICTIONS: ("predictions", names.CLASS),
+    names.GOAL_UNITS: ("users", names.GOAL),
+    names.GOAL_REACHED: ("reached", names.GOAL),
+}
+"""Metric → kind, and the label that tells what of."""
 
 
 def counted(name: str, labels: Mapping[str, str], value: float) -> Iterator[tuple[Key, int]]:
@@ -65,8 +75,9 @@ def counted(name: str, labels: Mapping[str, str], value: float) -> Iterator[tupl
         outcome = _OUTCOMES.get((labels.get(names.CHAMPION, ""), labels.get(names.CHALLENGER, "")))
         if outcome is not None:
             yield (version, "pairs", None, outcome), int(value)
-    elif name in {names.PREDICTIONS, names.MIRRORED_PREDICTIONS}:
-        yield (version, "predictions", None, labels.get(names.CLASS, "")), int(value)
+    elif name in _NAMED:
+        kind, label = _NAMED[name]
+        yield (version, kind, None, labels.get(label, "")), int(value)
     elif name in _SCORES:
         kind, unit = _SCORES[name]
         yield (version, kind, None, None), round(value * unit)

@@ -4,18 +4,23 @@ Owns the one HTTPRoute of its rollout, by server-side apply. What is in force is
 present generation in the route's status; until it says so, what it said before. A route that someone else has written is
 left alone until `route` is asked for again after `in_force` has said so: `decide` asks then only for a person, or to take
 the candidate out. Refuses a rollout without `gatewayRef`.
+
+An A/B test has a policy beside its route (`sticky_policy`). Until the gateway has taken it, the candidate's users are the
+champion's, and nothing that would split them is in force.
 """
 
 from collections.abc import Mapping
 
 from pydantic import ValidationError
 
-from kanarya_contracts.rollout import ModelRollout
+from kanarya_contracts.rollout import GatewayRef, ModelRollout
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route, desired, name_of
 from kanarya_rollout.ports.inferenceservice import KSERVE_API
+from kanarya_rollout.ports.sticky_policy import StickyPolicy
+from kanarya_rollout.sticky import Sticky
 
 
 class GatewayTraffic:
@@ -32,6 +37,8 @@ class GatewayTraffic:
         self._foreign = False
         self._asked: tuple[dict[str, object], int] | None = None
         self._generation = 0
+        self._policy = StickyPolicy(api, rollout)
+        self._seen: Route | None = None
 
     def in_force(self) -> Mapping[str, int] | None:
         """As the port says. {} too while a controller that has begun anew waits for the gateway's word.
@@ -43,29 +50,49 @@ class GatewayTraffic:
         if found is None:
             self._confirmed, self._foreign, self._asked, self._target_uid = ({}, None), False, None, None
             return {}
-        route = _parsed(self._path, found)
+        route = self._seen = _parsed(self._path, found)
         self._foreign, self._generation = not route.ours, route.metadata.generation
         if self._foreign:
             return None
-        return self._settled(route)
+        told_apart = self._policy.check(self._gateway) if route.knows_users else False
+        return self._settled(route) if told_apart or not route.splits_users else {}
 
     def copies(self) -> Copies | None:
         """As the port says."""
         return self._confirmed[1]
 
-    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
-        """As the port says. Raises Conflict if someone else wrote the route since `in_force` last looked."""
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None, sticky: Sticky | None = None) -> None:
+        """As the port says. Raises Conflict if someone else wrote the route since `in_force` last looked, Unreachable while
+        users are to be split and the gateway cannot tell them apart yet: the candidate then gets nobody."""
         self._check()
-        document = desired(self._rollout, weights, copies, service_uid=self._uid())
-        if not self._foreign and self._asked == (document, self._generation):
-            return
-        route = _parsed(self._path, self._api.apply(self._path, document, force=self._foreign))
-        self._foreign, self._generation = False, route.metadata.generation
-        self._asked = (document, self._generation)
+        split = sticky if sticky is not None and sticky.splits(weights) else None
+        splitting = self._seen is not None and self._seen.splits_users
+        waits = split is not None and not self._policy.is_ready(split, self._gateway, splitting=splitting)
+        given = _withheld(weights, split) if waits else weights
+        document = desired(self._rollout, given, copies, sticky, service_uid=self._uid())
+        if self._foreign or self._asked != (document, self._generation):
+            self._seen = route = _parsed(self._path, self._api.apply(self._path, document, force=self._foreign))
+            self._foreign, self._generation = False, route.metadata.generation
+            self._asked = (document, self._generation)
+        self._tell_apart(sticky)
+        if waits:
+            raise Unreachable(f"the gateway has not yet taken the policy that tells users apart by {self._path}")
 
-    def _settled(self, route: Route) -> Mapping[str, int]:
+    def _tell_apart(self, sticky: Sticky | None) -> None:
+        if sticky is None:
+            self._policy.let_go()
+        else:
+            known = self._seen is not None and self._seen.verdict(self._gateway).state == "in force"
+            self._policy.place(sticky, self._gateway, service_uid=self._uid(), rule_is_known=known)
+
+    @property
+    def _gateway(self) -> GatewayRef:
         gateway = self._rollout.spec.traffic.gateway_ref
         assert gateway is not None  # noqa: S101 (`_check`)
+        return gateway
+
+    def _settled(self, route: Route) -> Mapping[str, int]:
+        gateway = self._gateway
         verdict = route.verdict(gateway)
         if verdict.state == "refused":
             raise Unreachable(f"Gateway {gateway.namespace}/{gateway.name} refuses {self._path}: {verdict.message}")
@@ -85,6 +112,12 @@ class GatewayTraffic:
     def _check(self) -> None:
         if self._rollout.spec.traffic.gateway_ref is None:
             raise Unsupported("spec.traffic.gatewayRef is missing; name the Gateway that carries the traffic")
+
+
+def _withheld(weights: Mapping[str, int], sticky: Sticky | None) -> Mapping[str, int]:
+    """With the candidate's share given to the others."""
+    others = [version for version, weight in weights.items() if weight and sticky is not None and version != sticky.candidate]
+    return {version: 100 if version in others[:1] else 0 for version in weights}
 
 
 def _parsed(path: str, document: Document) -> Route:

@@ -1,6 +1,7 @@
 """The HTTPRoute of one rollout as a pure mapping: weights and copies → object, and back. Used by `gateway`.
 
     /                                the split: one weighted backend a version, and who gets copies
+    / with a bucket                  in an A/B test, the buckets below the candidate's weight; the split has its others
     /v2/models/{model}/versions/{v}  that version alone, whatever the split
 
 Named `{service}-rollout`, because KServe takes over a route that is named like its InferenceService. A version's backend is
@@ -13,13 +14,20 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from kanarya_contracts.names import FIELD_MANAGER, HEADER_MIRRORED_TO, LABEL_MODEL
+from kanarya_contracts.names import BUCKET_HEADER, FIELD_MANAGER, HEADER_MIRRORED_TO, LABEL_MODEL
 from kanarya_contracts.rollout import GatewayRef, ModelRollout
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, service_name, version_of_service
+from kanarya_rollout.sticky import Sticky, below, weight_of
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 """apiVersion of HTTPRoute."""
+
+STICKY_RULE = "sticky"
+"""Name of the rule that sends buckets to the candidate of an A/B test."""
+
+_NO_BUCKET = "none"
+"""What the rule waits for while there is nothing to split: no script writes it."""
 
 OURS = frozenset({"f:parentRefs", "f:rules"})
 """Fields of the spec that nobody but us may write."""
@@ -38,8 +46,15 @@ class _Path(_Seen):
     value: str = "/"
 
 
+class _Header(_Seen):
+    name: str
+    type: str = "Exact"
+    value: str
+
+
 class _Match(_Seen):
     path: _Path = _Path()
+    headers: tuple[_Header, ...] = ()
 
 
 class _Mirror(_Seen):
@@ -52,9 +67,16 @@ class _Filter(_Seen):
 
 
 class _Rule(_Seen):
+    name: str | None = None
     matches: tuple[_Match, ...] = (_Match(),)
     filters: tuple[_Filter, ...] = ()
     backend_refs: tuple[_Backend, ...] = ()
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets of an A/B test it takes in."""
+        headers = [header for match in self.matches for header in match.headers if header.name == BUCKET_HEADER]
+        return sum(weight_of(header.value) for header in headers if header.type == "RegularExpression")
 
 
 class _Spec(_Seen):
@@ -116,10 +138,23 @@ class Route(_Seen):
 
     @property
     def weights(self) -> dict[str, int]:
-        """Version → percent that the object asks for."""
+        """Version → percent that the object asks for, of requests or, while `splits_users`, of users."""
         named = {self._version(ref): ref.weight for ref in self._split.backend_refs}
         found = {version: weight for version, weight in named.items() if version is not None}
+        for rule in self.spec.rules:
+            for version in (self._version(ref) for ref in rule.backend_refs if rule.buckets):
+                found.update({version: rule.buckets} if version is not None else {})
         return dict.fromkeys(found, 100) if len(found) == 1 else found
+
+    @property
+    def knows_users(self) -> bool:
+        """Whether it has the rule of A/B tests, at work or at rest."""
+        return any(rule.name == STICKY_RULE for rule in self.spec.rules)
+
+    @property
+    def splits_users(self) -> bool:
+        """Whether it sends buckets anywhere, which there are only while a policy's script runs."""
+        return any(rule.buckets for rule in self.spec.rules)
 
     @property
     def copies(self) -> Copies | None:
@@ -175,7 +210,12 @@ def name_of(rollout: ModelRollout) -> str:
 
 
 def desired(
-    rollout: ModelRollout, weights: Mapping[str, int], copies: Copies | None = None, *, service_uid: str
+    rollout: ModelRollout,
+    weights: Mapping[str, int],
+    copies: Copies | None = None,
+    sticky: Sticky | None = None,
+    *,
+    service_uid: str,
 ) -> dict[str, object]:
     """The object to apply. The InferenceService owns it: it goes with what it leads to. A rollout that is deleted leaves
     it, because the model still serves."""
@@ -185,6 +225,9 @@ def desired(
         raise ValueError("spec.traffic.gatewayRef is missing")
     service = spec.target_ref.name
     versions = sorted(weights)
+    by_bucket = dict(weights)
+    if sticky is not None and sticky.splits(weights):
+        by_bucket[str(sticky.candidate)] = 0
     return {
         "apiVersion": GATEWAY_API,
         "kind": "HTTPRoute",
@@ -200,7 +243,8 @@ def desired(
             "rules": [
                 # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would
                 # inherit, in the moment in which a version leaves, what was made for that version alone: a few answers of 503.
-                _rule("/", [_backend(service, version, weights[version]) for version in versions], _mirror(service, copies)),
+                _rule("/", [_backend(service, version, by_bucket[version]) for version in versions], _mirror(service, copies)),
+                *([] if sticky is None else [_sticky_rule(service, weights, sticky)]),
                 *(
                     _rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)], _UNMARKED)
                     for version in versions
@@ -232,6 +276,18 @@ def _mirror(service: str, copies: Copies | None) -> _Filters:
 
 def _rule(path: str, backends: list[dict[str, object]], filters: _Filters) -> dict[str, object]:
     return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "filters": filters, "backendRefs": backends}
+
+
+def _sticky_rule(service: str, weights: Mapping[str, int], sticky: Sticky) -> dict[str, object]:
+    """Second, and there as long as the rollout is one of A/B tests, for the same reason as the split is first."""
+    header: dict[str, object] = {"name": BUCKET_HEADER, "type": "Exact", "value": _NO_BUCKET}
+    version = max(weights, key=lambda one: weights[one])
+    if sticky.candidate is not None and sticky.splits(weights):
+        version = sticky.candidate
+        header |= {"type": "RegularExpression", "value": below(weights[version])}
+    rule = _rule("/", [_backend(service, version, 1)], _UNMARKED)
+    matches = [{"path": {"type": "PathPrefix", "value": "/"}, "headers": [header]}]
+    return {**rule, "name": STICKY_RULE, "matches": matches}
 
 
 def _backend(service: str, version: str, weight: int) -> dict[str, object]:

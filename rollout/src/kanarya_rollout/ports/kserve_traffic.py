@@ -16,6 +16,7 @@ from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, owned, percents, weighted
+from kanarya_rollout.sticky import Sticky
 
 
 class KServeTraffic:
@@ -53,11 +54,13 @@ class KServeTraffic:
         """None: KServe copies no requests, and a spec that asks for it is refused."""
         return None
 
-    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
-        """As the port says. Raises Unsupported for copies, and Unreachable while KServe does not run a version that is to get
-        requests."""
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None, sticky: Sticky | None = None) -> None:
+        """As the port says. Raises Unsupported for copies and for users, and Unreachable while KServe does not run a version
+        that is to get requests."""
         if copies is not None:
             raise Unsupported("KServe copies no requests; take traffic.driver gateway")
+        if sticky is not None:
+            raise Unsupported("KServe splits requests and knows no users; take traffic.driver gateway")
         service = self._read_service()
         there = percents(service)
         lost = [version for version, weight in weights.items() if weight and version not in there]

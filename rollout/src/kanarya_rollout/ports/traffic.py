@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from kanarya_rollout.observation import Copies
+from kanarya_rollout.sticky import Sticky
 
 
 class Traffic(Protocol):
@@ -18,7 +19,8 @@ class Traffic(Protocol):
         """What the gateway copies, by the word that the last `in_force` rested on. Asks nobody."""
         ...
 
-    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None, sticky: Sticky | None = None) -> None:
         """Ask for these percents (they sum to 100; a version at 0 stays known to the gateway) and for these copies alone, each
-        marked with HEADER_MIRRORED_TO as the request is that it is made from. Idempotent; does not wait."""
+        marked with HEADER_MIRRORED_TO as the request is that it is made from. Percents are of requests, or of users told apart
+        as `sticky` says, whose candidate's share is never given to anybody else. Idempotent; does not wait."""
         ...

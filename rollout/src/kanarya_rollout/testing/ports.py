@@ -9,6 +9,7 @@ from kanarya_contracts.names import ANNOTATION_REQUEST
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request, VersionRef
 from kanarya_rollout.observation import Backend, Copies, Kind, RegisteredVersion, Series
 from kanarya_rollout.ports import Conflict, Unreachable, Unsupported
+from kanarya_rollout.sticky import Sticky
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 """When a FakeClock begins."""
@@ -169,17 +170,25 @@ class Process:
     source: str
     version: str
     started: datetime
-    counts: dict[tuple[str, Kind, float | None], int] = field(default_factory=dict)
-    """(version, kind, bound) → count. The version differs from the process's own only for labels."""
+    counts: dict[tuple[str, Kind, float | None, str | None], int] = field(default_factory=dict)
+    """(version, kind, bound, of) → count. The version differs from the process's own only for labels."""
 
     def __post_init__(self) -> None:
         kinds: tuple[Kind, ...] = ("requests", "errors", "right", "wrong")
         for kind in kinds:
             self.add(kind, 0)
 
-    def add(self, kind: Kind, count: int, *, version: str | None = None, bound: float | None = None) -> None:
+    def add(
+        self,
+        kind: Kind,
+        count: int,
+        *,
+        version: str | None = None,
+        bound: float | None = None,
+        of: str | None = None,
+    ) -> None:
         """Count."""
-        key = (version or self.version, kind, bound)
+        key = (version or self.version, kind, bound, of)
         self.counts[key] = self.counts.get(key, 0) + count
 
 
@@ -268,6 +277,8 @@ class FakeTraffic:
     def __init__(self, fuse: Fuse) -> None:
         self._fuse = fuse
         self.asked: dict[str, int] = {}
+        self.sticky: Sticky | None = None
+        """By what users are to be told apart."""
         self.now: dict[str, int] = {}
         """What it routes."""
         self.asked_copies: Copies | None = None
@@ -293,17 +304,18 @@ class FakeTraffic:
         """As the port says."""
         return self.copied
 
-    def route(self, weights: Mapping[str, int], copies: Copies | None = None) -> None:
+    def route(self, weights: Mapping[str, int], copies: Copies | None = None, sticky: Sticky | None = None) -> None:
         """As the port says."""
         if sum(weights.values()) != 100:
             raise AssertionError(f"weights {dict(weights)} do not sum to 100")
         if not self.reachable:
             raise Unreachable("the gateway at http://gateway.test does not answer")
-        if (dict(weights), copies) != (self.asked, self.asked_copies) or self.foreign:
-            self._fuse.around(lambda: self._follow(weights, copies))
+        if (dict(weights), copies, sticky) != (self.asked, self.asked_copies, self.sticky) or self.foreign:
+            self._fuse.around(lambda: self._follow(weights, copies, sticky))
 
-    def _follow(self, weights: Mapping[str, int], copies: Copies | None) -> None:
-        self.asked, self.asked_copies, self.foreign, self._left = dict(weights), copies, False, self.delay
+    def _follow(self, weights: Mapping[str, int], copies: Copies | None, sticky: Sticky | None) -> None:
+        self.asked, self.asked_copies, self.sticky = dict(weights), copies, sticky
+        self.foreign, self._left = False, self.delay
 
 
 class FakeMetrics:
@@ -323,10 +335,10 @@ class FakeMetrics:
             raise Unreachable("no process answers a scrape")
         wanted = set(versions)
         return tuple(
-            Series(source=process.source, version=version, kind=kind, bound=bound, value=value, started=process.started)
+            Series(source=process.source, version=version, kind=kind, bound=bound, of=of, value=value, started=process.started)
             for process in self._serving.processes.values()
             if process.version not in self.hidden
-            for (version, kind, bound), value in process.counts.items()
+            for (version, kind, bound, of), value in process.counts.items()
             if version in wanted
         )
 

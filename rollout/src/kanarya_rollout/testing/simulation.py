@@ -32,6 +32,8 @@ class Quality:
     wrong: float = 0.0
     labels: float = 1.0
     """Share of the answers whose label comes back."""
+    reached: float = 0.5
+    """Share of the users who reach the goal of an A/B test; each request is a user, whose client reports at once."""
 
 
 def promoted(status: ModelRolloutStatus) -> bool:
@@ -58,6 +60,8 @@ class Simulation:
         """Shares in which requests really arrive; None: as the gateway says."""
         self.answered: Counter[str] = Counter()
         """Requests by version."""
+        self.goal: str | None = None
+        """What clients of an A/B test report."""
         self._carry: dict[tuple[str, str], float] = {}
         self._requests = 0
 
@@ -154,6 +158,9 @@ class Simulation:
         labels = 0 if copies else self._whole((process.version, "labels"), n * quality.labels)
         process.add("right", labels - min(wrong, labels))
         process.add("wrong", min(wrong, labels))
+        if self.goal is not None and n:
+            process.add("users", n, of=self.goal)
+            process.add("reached", min(n, self._whole((process.version, "reached"), n * quality.reached)), of=self.goal)
 
     def _whole(self, key: tuple[str, str], amount: float) -> int:
         """Whole units, the rest carried over."""

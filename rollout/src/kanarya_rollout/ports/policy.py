@@ -1,0 +1,123 @@
+"""The EnvoyExtensionPolicy of one rollout as a pure mapping: the script that tells users apart. Used by `sticky_policy`.
+
+Envoy Gateway answers 500 to every request of a route whose script it does not take, and takes none unless it was told to
+(`extensionApis.enableLua`). So a policy is narrow first: it holds for the one rule of the route that nobody's request meets
+while no script runs. Once that was taken, it is widened to the route. The script is the same for ever; what it is to look for
+is its context, so that a new test changes routes and no listener, whose connections would be drained.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from kanarya_contracts.names import FIELD_MANAGER, LABEL_MODEL
+from kanarya_contracts.rollout import GatewayRef, ModelRollout
+from kanarya_rollout.ports.httproute import STICKY_RULE, name_of
+from kanarya_rollout.ports.inferenceservice import KSERVE_API
+from kanarya_rollout.ports.script import SCRIPT
+from kanarya_rollout.sticky import Sticky
+
+ENVOY_GATEWAY_API = "gateway.envoyproxy.io/v1alpha1"
+"""apiVersion of EnvoyExtensionPolicy."""
+
+
+class _Seen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+
+class _Target(_Seen):
+    section_name: str | None = None
+
+
+class _Lua(_Seen):
+    inline: str = ""
+    filter_context: dict[str, str] = Field(default_factory=dict)
+
+
+class _Spec(_Seen):
+    target_refs: tuple[_Target, ...] = ()
+    lua: tuple[_Lua, ...] = ()
+
+
+class _Condition(_Seen):
+    type: str
+    status: str
+    message: str = ""
+    observed_generation: int = 0
+
+
+class _AncestorRef(_Seen):
+    name: str
+    namespace: str | None = None
+
+
+class _Ancestor(_Seen):
+    ancestor_ref: _AncestorRef
+    conditions: tuple[_Condition, ...] = ()
+
+
+class _Status(_Seen):
+    ancestors: tuple[_Ancestor, ...] = ()
+
+
+class _Metadata(_Seen):
+    namespace: str = ""
+    generation: int = 1
+
+
+class Policy(_Seen):
+    """What is read of an EnvoyExtensionPolicy."""
+
+    metadata: _Metadata
+    spec: _Spec = _Spec()
+    status: _Status = _Status()
+
+    @property
+    def wide(self) -> bool:
+        """Whether it holds for the whole route."""
+        return any(target.section_name is None for target in self.spec.target_refs)
+
+    @property
+    def current(self) -> bool:
+        """Whether the script is ours of today."""
+        return [lua.inline for lua in self.spec.lua] == [SCRIPT]
+
+    def says(self, sticky: Sticky) -> bool:
+        """Whether users are told apart by it as is asked."""
+        return self.current and self.spec.lua[0].filter_context == sticky.context
+
+    def verdict(self, gateway: GatewayRef) -> tuple[Literal["accepted", "pending", "refused"], str]:
+        """What the gateway's controller says of this generation, with its reason."""
+        conditions = [
+            one
+            for ancestor in self.status.ancestors
+            if (ancestor.ancestor_ref.name, ancestor.ancestor_ref.namespace or self.metadata.namespace)
+            == (gateway.name, gateway.namespace)
+            for one in ancestor.conditions
+            if one.type == "Accepted" and one.observed_generation == self.metadata.generation
+        ]
+        if not conditions:
+            return "pending", ""
+        wrong = [one.message for one in conditions if one.status != "True"]
+        return ("refused", "; ".join(wrong)) if wrong else ("accepted", "")
+
+
+def desired(rollout: ModelRollout, sticky: Sticky, *, wide: bool, service_uid: str) -> dict[str, object]:
+    """The object to apply. It goes with the InferenceService, as its route does."""
+    service, metadata = rollout.spec.target_ref.name, rollout.metadata
+    target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": name_of(rollout)}
+    return {
+        "apiVersion": ENVOY_GATEWAY_API,
+        "kind": "EnvoyExtensionPolicy",
+        "metadata": {
+            "name": name_of(rollout),
+            "namespace": metadata.namespace,
+            "labels": {LABEL_MODEL: service, "app.kubernetes.io/managed-by": FIELD_MANAGER},
+            "ownerReferences": [{"apiVersion": KSERVE_API, "kind": "InferenceService", "name": service, "uid": service_uid}],
+        },
+        "spec": {
+            "targetRefs": [target if wide else {**target, "sectionName": STICKY_RULE}],
+            "lua": [{"type": "Inline", "inline": SCRIPT, "filterContext": sticky.context}],
+        },
+    }

@@ -1,0 +1,76 @@
+"""What became of a user of an A/B test: counted once, for the version the user had, if the gateway has drawn the user."""
+
+import json
+
+import pytest
+
+USERS, REACHED = "kanarya_model_goal_units_total", "kanarya_model_goal_reached_total"
+
+
+def report(asked, *, drawn=True, version="2", goal=None, **more):
+    body = {"model_version": version, "goal": {"name": "purchase", "reached": True} if goal is None else goal, **more}
+    content = json.dumps(body).encode()
+    headers = {"content-type": "application/json", "content-length": str(len(content))}
+    if drawn:
+        headers["x-kanarya-bucket"] = "07"
+    return asked.ask("POST", "/v2/models/iris/feedback", content, headers=headers)
+
+
+def test_users_are_counted_with_those_who_reached_the_goal_for_the_version_that_they_had(client):
+    asked = client()
+
+    answers = [report(asked, goal={"name": "purchase", "reached": reached}) for reached in (True, False, False)]
+    report(asked, version="1", goal={"name": "click", "reached": False})
+
+    assert [answer.json() for answer in answers] == [{"counted": 1}] * 3
+    assert asked.metric(USERS) == {
+        '{goal="purchase",model="iris",version="2"}': 3,
+        '{goal="click",model="iris",version="1"}': 1,
+    }
+    assert asked.metric(REACHED) == {
+        '{goal="purchase",model="iris",version="2"}': 1,
+        '{goal="click",model="iris",version="1"}': 0,
+    }
+    assert asked.metric("kanarya_model_requests_total")['{code="200",model="iris",version="2"}'] == 0
+
+
+def test_who_was_not_drawn_by_a_gateway_is_no_evidence(client):
+    asked = client()
+
+    answer = report(asked, drawn=False)
+
+    assert answer.status == 400
+    assert answer.error.startswith("goal: got a report without x-kanarya-bucket, expected one through the gateway")
+    assert asked.metric(USERS) == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"goal": "purchase"}, 'goal: got the string "purchase", expected an object with name, reached'),
+        ({"goal": {"name": "purchase"}}, "goal.reached: is missing and required"),
+        ({"goal": {"name": "purchase", "reached": 1}}, "goal.reached: got the number 1, expected true or false"),
+        ({"goal": {"name": "a b", "reached": True}}, 'goal.name: got the string "a b", expected 1 to 63'),
+        ({"goal": {"name": "purchase", "reached": True, "users": 5}}, 'got the member "goal.users", expected name, reached'),
+        ({"version": 2}, "model_version: got the number 2"),
+        ({"labels": ["setosa"]}, 'got the member "labels", expected model_version, goal'),
+    ],
+)
+def test_a_report_that_cannot_be_counted_is_refused(client, change, words):
+    asked = client()
+
+    answer = report(asked, **change)
+
+    assert answer.status == 400
+    assert words in answer.error
+    assert asked.metric(USERS) == {}
+
+
+def test_a_goal_too_many_is_refused_and_those_that_are_known_go_on(client):
+    asked = client()
+
+    answers = [report(asked, goal={"name": f"goal-{number}", "reached": True}) for number in range(40)]
+
+    assert [answer.status for answer in answers] == [200] * 32 + [413] * 8
+    assert "32 goals at most" in answers[-1].error
+    assert report(asked, goal={"name": "goal-0", "reached": False}).status == 200
