@@ -64,6 +64,11 @@ apiserver: setup ## Run the controller against a real API server, without nodes 
 	@tests/cluster/sources
 	$(PY) -m pytest -q tests/cluster
 
+.PHONY: gateway
+gateway: setup ## Tell users apart in a real Envoy Gateway, without a cluster (needs Go; builds it once)
+	@tests/cluster/programs envoy-gateway
+	$(PY) -m pytest -q --timeout 600 tests/gateway
+
 .PHONY: e2e
 e2e: setup ## Run everything on a real cluster, from nothing (KEEP=1 stays on what is up; needs root)
 	PYTHON=$(CURDIR)/$(PY) tests/e2e/run
