@@ -106,14 +106,14 @@ def test_a_way_back_that_is_closed_is_said_and_taken_when_it_opens_without_anoth
 
 def test_a_restarted_controller_and_a_restarted_server_count_nothing_twice():
     world = just_promoted()
-    began = world.serving.processes["2"].counts["2", "requests", None] - world.status.evidence[0].candidate.n
+    began = world.serving.processes["2"].counts["2", "requests", None, None] - world.status.evidence[0].candidate.n
     world.run(ticks=5, requests=100)
     world.fresh_controller()
     world.run(ticks=5, requests=100)
-    before = world.serving.processes["2"].counts["2", "requests", None]
+    before = world.serving.processes["2"].counts["2", "requests", None, None]
     world.serving.restart("2")
     world.run(ticks=5, requests=100)
-    after = world.serving.processes["2"].counts["2", "requests", None]
+    after = world.serving.processes["2"].counts["2", "requests", None, None]
     seen = world.status.since_promotion[0].candidate.n + world.status.evidence[0].candidate.n
     assert seen == before + after - began
     assert world.status.since_promotion[0].candidate.n == 1500
