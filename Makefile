@@ -95,6 +95,10 @@ bench-records: setup ## What access log, request log and traces cost a request, 
 bench-decisions: setup ## How often gates are wrong, beside other tools' rules, on simulated rollouts (FULL=1: five times as many)
 	$(PY) bench/decisions $(if $(FULL),--rollouts 10000)
 
+.PHONY: bench-replay
+bench-replay: setup ## How long 100,000 windows take in `kanarya replay`, on three streams
+	$(PY) bench/replay
+
 ##@ Work on Kanarya
 .PHONY: setup
 setup: .venv/.ready ## Make .venv from the lock (the other targets do this by themselves)

@@ -8,7 +8,7 @@ The gateway follows at once, so windows that were recorded at one weight still l
 weight was in force, `decide` is shown what the window says first, and that the gateway has followed after it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -198,15 +198,16 @@ class _Side:
         self._goal = goal
         self._scored = "scores" in signals
         kinds = _ALWAYS + (_SCORES if self._scored else ())
-        self._counts: dict[_Key, int] = {(kind, None, None): 0 for kind in kinds}
+        self._series: dict[_Key, Series] = {}
+        self._count({(kind, None, None): 0 for kind in kinds})
         if "pairs" in signals:
-            self._counts |= {("pairs", None, outcome): 0 for outcome in OUTCOMES}
+            self._count({("pairs", None, outcome): 0 for outcome in OUTCOMES})
 
     def meets(self, *windows: Counts) -> bool:
         """Whether there are classes in these that were not known; they are, from now on."""
         named = {name for counts in windows for name in counts.predictions}
-        new = named - {of for kind, _, of in self._counts if kind == "predictions"} if named else named
-        self._counts.update({("predictions", None, name): 0 for name in new})
+        new = named - {of for kind, _, of in self._series if kind == "predictions"} if named else named
+        self._count({("predictions", None, name): 0 for name in new})
         return bool(new)
 
     def add(self, counts: Counts, bounds: set[float], pairs: Pairs | None = None) -> None:
@@ -231,13 +232,20 @@ class _Side:
             added["predictions", None, name] = count
         if self._goal is not None:
             added["users", None, self._goal], added["reached", None, self._goal] = counts.users, counts.reached
-        for key, count in added.items():
-            self._counts[key] = self._counts.get(key, 0) + count
+        self._count(added)
 
-    def series(self) -> Iterator[Series]:
+    def series(self) -> Iterable[Series]:
         """As a port would read them."""
-        for (kind, bound, of), value in self._counts.items():
-            yield Series(source=self.version, version=self.version, kind=kind, bound=bound, of=of, value=value)
+        return self._series.values()
+
+    def _count(self, added: Mapping[_Key, int]) -> None:
+        for key, count in added.items():
+            old = self._series.get(key)
+            if old is None or count:
+                value, (kind, bound, of) = count + (old.value if old is not None else 0), key
+                self._series[key] = Series(
+                    source=self.version, version=self.version, kind=kind, bound=bound, of=of, value=value
+                )
 
 
 def _version(version: str) -> RegisteredVersion:

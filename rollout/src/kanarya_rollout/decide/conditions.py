@@ -32,6 +32,8 @@ def with_condition(
 def looked_at(status: ModelRolloutStatus, generation: int) -> ModelRolloutStatus:
     """The status of a pass over this generation of the spec: what it does not change holds of it too. `kubectl wait` ignores a
     condition that speaks of an older one."""
+    if status.observed_generation == generation and all(one.observed_generation == generation for one in status.conditions):
+        return status
     conditions = tuple(one.model_copy(update={"observed_generation": generation}) for one in status.conditions)
     return status.model_copy(update={"observed_generation": generation, "conditions": conditions})
 

@@ -17,7 +17,7 @@ from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.weights import exposed, routed
-from kanarya_rollout.gates import Gate, Observed, open_gate, refusing
+from kanarya_rollout.gates import Gate, Observed, open_gate, refusing, save_gate
 from kanarya_rollout.observation import Unread
 
 
@@ -51,7 +51,8 @@ def _kept(old: Evidence | None, new: Evidence) -> Evidence:
 
 
 def _numbers(one: Evidence) -> tuple[object, ...]:
-    return one.candidate, one.stable, one.log_e, one.log_e_good, one.threshold, one.threshold_good, one.verdict, one.needs
+    """What differs soonest comes first."""
+    return one.stable, one.candidate, one.log_e, one.log_e_good, one.threshold, one.threshold_good, one.verdict, one.needs
 
 
 def _is_split(draft: Draft) -> bool | None:
@@ -141,7 +142,7 @@ def _counts(draft: Draft, reading: Reading) -> bool:
 
 def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec | Goal, Gate]]) -> dict[str, object]:
     """Fold what is new into the gates, in place. Returns what the ledger is to keep of it."""
-    ledger = draft.status.ledger
+    ledger, sharing = draft.status.ledger, refusing(draft.spec.analysis.metrics)
     saved, observed, weight = dict(ledger.gates), dict(ledger.step_observations), _weight(draft)
     for index, (spec, gate) in enumerate(gates):
         signal = spec.counts()
@@ -149,7 +150,7 @@ def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec | Goal, Ga
         window = reading.window(signal, bound=bound.total_seconds() if bound else None, weight=weight)
         if window:
             folded = gate.fold(window)
-            gates[index], saved[spec.name] = (spec, folded), folded.saved()
+            gates[index], saved[spec.name] = (spec, folded), save_gate(folded, spec, sharing)
             _observe(observed, spec, window)
     return {"gates": saved, "step_observations": observed}
 

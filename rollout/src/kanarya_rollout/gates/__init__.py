@@ -13,8 +13,9 @@
     gate    what a gate is              mixture      means of e-processes, and the answer they give together
     window  what it folds               proportions  e-variables for two proportions, and `difference` their interval
 
-`open_gate` turns a spec and what was saved into a gate. Chances of error hold over all looks together: alpha is divided by
-`refusing`, the number of gates of the rollout that can refuse by a test. Thresholds have no alpha to spend.
+`open_gate` turns a spec and what was saved into a gate, `save_gate` a gate into what is to be saved. Chances of error hold over
+all looks together: alpha is divided by `refusing`, the number of gates of the rollout that can refuse by a test. Thresholds
+have no alpha to spend.
 Acceptance is not divided: a promotion needs every gate. A goal's alpha is the goal's own.
 """
 
@@ -48,6 +49,7 @@ __all__ = [
     "against_past",
     "open_gate",
     "refusing",
+    "save_gate",
 ]
 
 _TESTS: Mapping[str, Callable[[GateSpec, float, Mapping[str, list[str]] | None], Gate]] = {
@@ -66,8 +68,24 @@ def refusing(specs: Iterable[GateSpec]) -> int:
     return max(1, sum(spec.refuses for spec in specs))
 
 
+class _Kept(dict[str, list[str]]):
+    """What a gate saved, and the gate: who goes on in the same process need not read it back."""
+
+    gate: Gate
+    opened_with: tuple[GateSpec | Goal, int]
+
+
+def save_gate(gate: Gate, spec: GateSpec | Goal, refusing: int) -> Saved:
+    """What `open_gate` needs to go on, now or after a restart."""
+    kept = _Kept(gate.saved())
+    kept.gate, kept.opened_with = gate, (spec, refusing)
+    return kept
+
+
 def open_gate(spec: GateSpec | Goal, refusing: int, saved: Mapping[str, list[str]] | None = None) -> Gate:
     """The gate that `spec` describes, going on from `saved` if that belongs to the same margins."""
+    if isinstance(saved, _Kept) and saved.opened_with[0] is spec and saved.opened_with[1] == refusing:
+        return saved.gate
     if isinstance(spec, Goal):
         return GoalGate.opened(spec, saved)
     return _TESTS[spec.test](spec, float(spec.alpha) / (refusing if spec.refuses else 1), saved)

@@ -24,6 +24,7 @@ which a pooled sample would put it; t makes the difference a_c - a_s the one tha
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from math import log1p
 
 from kanarya_rollout.gates.window import Window
@@ -53,20 +54,20 @@ def increments(side: Side, base: float, window: Window) -> Iterator[float]:
 
     A difference that the edge brings back into the null counts e = 1; those that meet at the edge share their answer."""
     last = answer = 0.0
+    boundary, above = side.boundary, side.above
     for difference in side.differences:
         other = min(max(base + difference, EDGE), 1 - EDGE)
         if other != last:
-            last, gap = other, other - base - side.boundary
-            inside = gap >= 0 if side.above else gap <= 0
-            answer = 0.0 if inside else log_ratio(window, *alternative(side.boundary, base, gap, window))
+            last, gap = other, other - base - boundary
+            inside = gap >= 0 if above else gap <= 0
+            answer = 0.0 if inside else log_ratio(window, *alternative(boundary, base, gap, window))
         yield answer
 
 
 def alternative(boundary: float, base: float, gap: float, window: Window) -> tuple[float, float, float]:
     """(q_c, q_s, t) for an alternative about `gap` beyond the boundary. t has the sign of `gap` and may be nearer to 0."""
     n_c, n_s = window.candidate_n, window.stable_n
-    edge = min(EDGE, (1 - abs(boundary)) / 4)
-    low, high = max(edge, edge - boundary), min(1 - edge, 1 - edge - boundary)
+    edge, low, high = _edges(boundary)
     q_s = min(max(base + gap * n_c / (n_c + n_s), low), high)
     q_c = q_s + boundary
     u_c, u_s = q_c * (1 - q_c) / n_c, q_s * (1 - q_s) / n_s
@@ -74,6 +75,13 @@ def alternative(boundary: float, base: float, gap: float, window: Window) -> tup
     if t < 0:
         return q_c, q_s, min(0.0, max(t, (edge - q_c) / u_c, (q_s - 1 + edge) / u_s))
     return q_c, q_s, max(0.0, min(t, (1 - edge - q_c) / u_c, (q_s - edge) / u_s))
+
+
+@lru_cache(maxsize=256)
+def _edges(boundary: float) -> tuple[float, float, float]:
+    """How far from 0 and 1 both proportions stay, and the least and the most that q_s can be for it."""
+    edge = min(EDGE, (1 - abs(boundary)) / 4)
+    return edge, max(edge, edge - boundary), min(1 - edge, 1 - edge - boundary)
 
 
 def log_ratio(window: Window, q_c: float, q_s: float, t: float) -> float:

@@ -22,7 +22,7 @@ L1 or its rate below p0; under "neither", E_good and E_own are both e-processes 
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import lru_cache
 
@@ -102,6 +102,10 @@ class SequentialRatio:
     """ln of each term of E_bad."""
     good: tuple[float, ...]
     """ln of each term of E_good."""
+    log_bad: float
+    """ln of E_bad. It and `log_good` follow from the terms, which most windows of a good model leave as they are."""
+    log_good: float
+    """ln of E_good."""
     seen: Window
     """Everything, windows that had no observation of one side included."""
 
@@ -112,9 +116,12 @@ class SequentialRatio:
         law = Law.of(margin.tolerate, margin.refuse, margin.negligible, alpha, float(spec.beta))
         if saved is None or saved.get("of") != [spec.test, signal, *law.margins]:
             zeros = ((0.0,) * len(law.worse.ratios), (0.0,) * len(law.better.ratios))
-            return cls(name=spec.name, signal=signal, law=law, bad=zeros[0], good=zeros[1], seen=Window())
-        bad, good = unpacked(saved["bad"]), unpacked(saved["good"])
-        return cls(name=spec.name, signal=signal, law=law, bad=bad, good=good, seen=Window.restored(saved["seen"]))
+            return cls(
+                name=spec.name, signal=signal, law=law, bad=zeros[0], good=zeros[1], log_bad=0.0, log_good=0.0, seen=Window()
+            )
+        bad, good, seen = unpacked(saved["bad"]), unpacked(saved["good"]), Window.restored(saved["seen"])
+        logs = (log_mean_exp(bad), log_mean_exp(good))
+        return cls(name=spec.name, signal=signal, law=law, bad=bad, good=good, log_bad=logs[0], log_good=logs[1], seen=seen)
 
     def saved(self) -> Saved:
         """Running sums, and the margins they belong to."""
@@ -123,18 +130,18 @@ class SequentialRatio:
 
     def fold(self, window: Window) -> "SequentialRatio":
         """One window more. A window without both versions, or without a bad event, says nothing about the ratio."""
-        bad, good = self.bad, self.good
-        if window.candidate_n and window.stable_n and window.candidate_bad + window.stable_bad:
-            bad, good = self.law.worse.add(bad, window), self.law.better.add(good, window)
         seen = self.seen + window
-        return SequentialRatio(name=self.name, signal=self.signal, law=self.law, bad=bad, good=good, seen=seen)
+        if not (window.candidate_n and window.stable_n and window.candidate_bad + window.stable_bad):
+            return replace(self, seen=seen)
+        bad, good = self.law.worse.add(self.bad, window), self.law.better.add(self.good, window)
+        return replace(self, bad=bad, good=good, log_bad=log_mean_exp(bad), log_good=log_mean_exp(good), seen=seen)
 
     def judge(self, elapsed: float | None = None) -> Evidence:
         """Refused, accepted, or neither yet."""
         return evidence(
             self.name,
             self.law.thresholds,
-            against=log_mean_exp(self.bad),
+            against=self.log_bad,
             favour=self._log_favour(),
             candidate=self.seen.candidate,
             stable=self.seen.stable,
@@ -144,11 +151,10 @@ class SequentialRatio:
         )
 
     def _log_favour(self) -> float:
-        ratio = log_mean_exp(self.good)
         if self.law.negligible is None:
-            return ratio
+            return self.log_good
         own = [log + weight for log, weight in zip(self._own(), _OWN_WEIGHTS, strict=True)]
-        return log_mean_exp((ratio, log_mean_exp(own)))
+        return log_mean_exp((self.log_good, log_mean_exp(own)))
 
     def _own(self) -> list[float]:
         """ln of each term of E_own, without its weight."""
