@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kanarya_cli.commands import demo, doctor, infer, local, replay, rollout, simulate, train
+from kanarya_cli.commands import audit, demo, doctor, infer, local, replay, rollout, simulate, train
 
 app = typer.Typer(
     name="kanarya",
@@ -29,6 +29,7 @@ def kanarya(
 app.command("train")(train.train)
 app.command("infer")(infer.infer)
 app.add_typer(rollout.app, name="rollout")
+app.command("audit")(audit.audit)
 app.command("replay")(replay.replay)
 app.command("simulate")(simulate.simulate)
 app.add_typer(local.app, name="local")

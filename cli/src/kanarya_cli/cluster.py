@@ -14,6 +14,7 @@ import yaml
 from kubernetes.config import ConfigException
 from kubernetes.config.kube_config import KubeConfigMerger
 
+from kanarya_cli.rollouts import Records
 from kanarya_contracts.names import APP_CONTROLLER, LABEL_APP
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout, Request
@@ -108,6 +109,10 @@ class ClusterRollouts:
             found = []
         logs = [f"kubectl -n {one['namespace']} logs deploy/{one['name']}" for one in found]
         return ", ".join(["kanarya doctor", *(logs or [f"kubectl get deploy -A -l {selector}"])])
+
+    def records(self) -> Records:
+        """As the port says."""
+        return Records(namespace=self._space)
 
     def _absent(self, name: str) -> str:
         """Where there is one of that name, or what else there is. A list tells a missing object from a missing kind."""

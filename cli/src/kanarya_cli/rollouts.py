@@ -8,13 +8,27 @@ is a KanaryaError that says where it was looked for and how to look elsewhere.
 """
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from kanarya_cli.local import stack
 from kanarya_cli.local.store import FileStore
 from kanarya_cli.options import DEFAULT_STATE
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout, Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """Where the records of decisions are. None: nobody here knows."""
+
+    namespace: str
+    """Of the rollouts."""
+    place: str | None = None
+    """As a URL."""
+    registry: str | None = None
+    """MLflow's address."""
 
 
 class Rollouts(Protocol):
@@ -43,6 +57,10 @@ class Rollouts(Protocol):
         """The commands that show whether the controller runs and what it says."""
         ...
 
+    def records(self) -> Records:
+        """Where decisions are kept on record, as far as this place tells; a rollout's status may know more."""
+        ...
+
 
 class LocalRollouts:
     """Those under local mode's state directory."""
@@ -50,6 +68,7 @@ class LocalRollouts:
     every = 0.25
 
     def __init__(self, state: Path) -> None:
+        self._state = state
         self._store = FileStore(state)
         self.named = f"local mode ({state})"
         self.options = "" if state == DEFAULT_STATE else f"--state {shlex.quote(str(state))}"
@@ -77,3 +96,12 @@ class LocalRollouts:
         """As the port says."""
         commands = ("kanarya local status", "kanarya local logs controller")
         return ", ".join(f"{command} {self.options}".strip() for command in commands)
+
+    def records(self) -> Records:
+        """As the port says."""
+        found, place = stack.status(self._state).addresses, stack.audit(self._state)
+        return Records(
+            namespace="default",
+            place=place.as_uri() if place.is_dir() else None,
+            registry=found.registry if found is not None else None,
+        )

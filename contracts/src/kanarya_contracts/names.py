@@ -68,6 +68,9 @@ TAG_TRAINING = f"{GROUP}/training"
 TAG_VERDICT = f"{GROUP}/verdict"
 """On a model version: how its rollout ended, with the reason and the time."""
 
+TAG_AUDIT = f"{GROUP}/audit/"
+"""On a registered model, followed by a chain's name: the last record of that chain of decisions, as JSON."""
+
 # --- the artifact ----------------------------------------------------------------------------------------------------
 
 CONTRACT_FILE = "kanarya.json"

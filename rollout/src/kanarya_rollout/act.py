@@ -4,6 +4,8 @@
     candidate gets more      status → route → servers → tags
     promotion                alias → status → route → servers → tags
 
+Last, whatever the order, the archive is told what it is to keep. It does so in its own time.
+
 The alias stands before the status because a status that names a champion the registry does not know would look like a
 champion moved by hand. Everything can be done twice. What must come before the status and fails leaves the status as it
 was, but Degraded: the next pass decides the same again.
@@ -92,6 +94,9 @@ def _follow(rollout: ModelRollout, decision: Decision, world: World, *, routed: 
         todo.append(partial(world.serving.ensure, decision.backends.stable, decision.backends.others))
     for version, tags in decision.tags.items():
         todo.append(partial(world.registry.annotate, rollout.spec.registry.model, version, tags))
+    audit = decision.status.audit
+    if world.audit is not None and audit is not None and audit.pending:
+        todo.append(partial(world.audit.keep, audit.pending))
     return tuple(problem for problem in map(_attempt, todo) if problem is not None)
 
 

@@ -21,6 +21,7 @@ from kanarya_rollout.clock import Clock
 from kanarya_rollout.decide import Decision, decide
 from kanarya_rollout.observe import Watch, World
 from kanarya_rollout.ports import Conflict, Unreachable
+from kanarya_rollout.ports.audit import Audit
 from kanarya_rollout.ports.metrics import Metrics
 from kanarya_rollout.ports.registry import Registry
 from kanarya_rollout.ports.serving import Serving
@@ -62,12 +63,13 @@ class Controller:
         clock: Clock,
         log: logging.Logger,
         listeners: Sequence[Listener] = (),
+        audit: Audit | None = None,
     ) -> None:
         """`*_for` are asked once for each rollout and again only when its target, registry or traffic changes, or another
         object has taken its name.
 
         `log` gets one JSON line, at INFO, for each decision that changes something, and WARNING for a part of the world
-        that does not answer.
+        that does not answer. Without `audit`, decisions are put on no record.
         """
         self._store = store
         self._registry = registry
@@ -77,6 +79,7 @@ class Controller:
         self._clock = clock
         self._log = log
         self._listeners = tuple(listeners)
+        self._audit = audit
         self._watches: dict[str, tuple[str, Watch]] = {}
         self._visits: dict[str, _Visit] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
@@ -170,6 +173,7 @@ class Controller:
                 serving=self._serving_for(rollout),
                 traffic=self._traffic_for(rollout),
                 metrics=self._metrics_for(rollout),
+                audit=self._audit,
             )
             known = self._watches[name] = (meaning, Watch(world))
         return known[1]

@@ -119,6 +119,20 @@ class Series:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Archive:
+    """What is known of the place where decisions are kept on record."""
+
+    place: str
+    """As a URL."""
+    kept: int
+    """Number of the last record of this rollout that is known to be kept there, with every one before it."""
+    controller: str
+    """Which controller this is."""
+    query: str
+    """What is asked for the counters."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class BadRequest:
     """A value of ANNOTATION_REQUEST that cannot be read. It is answered once, like any request."""
 
@@ -150,3 +164,5 @@ class Observation:
     """ANNOTATION_REQUEST, unless it was answered before."""
     taken: str | None = None
     """Why this rollout may touch nothing: another one has what it claims."""
+    archive: Archive | None = None
+    """None where no record of decisions is kept."""

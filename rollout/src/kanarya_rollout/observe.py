@@ -16,8 +16,9 @@ from kanarya_contracts.names import ANNOTATION_REQUEST
 from kanarya_contracts.problems import from_validation
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
 from kanarya_rollout.decide.weights import exposed, routed
-from kanarya_rollout.observation import BadRequest, Copies, Observation, RegistryView, Series, Unread
+from kanarya_rollout.observation import Archive, BadRequest, Copies, Observation, RegistryView, Series, Unread
 from kanarya_rollout.ports import Unreachable, Unsupported
+from kanarya_rollout.ports.audit import Audit
 from kanarya_rollout.ports.metrics import Metrics
 from kanarya_rollout.ports.registry import Registry
 from kanarya_rollout.ports.serving import Serving
@@ -37,6 +38,8 @@ class World:
     serving: Serving
     traffic: Traffic
     metrics: Metrics
+    audit: Audit | None = None
+    """None where no record of decisions is kept."""
 
 
 class Watch:
@@ -66,7 +69,15 @@ class Watch:
             drifting=drifting,
             request=pending(rollout),
             taken=taken,
+            archive=self._archive(rollout),
         )
+
+    def _archive(self, rollout: ModelRollout) -> Archive | None:
+        audit, known = self.world.audit, rollout.status.audit
+        if audit is None:
+            return None
+        kept = audit.kept(known.chain) if known is not None else 0
+        return Archive(place=audit.place, kept=kept, controller=audit.controller, query=self.world.metrics.query)
 
     def _registry_now(self, rollout: ModelRollout, now: datetime) -> RegistryView | Unread:
         pinned = _pinned(rollout.status) or (rollout.status.warm.version if rollout.status.warm is not None else None)

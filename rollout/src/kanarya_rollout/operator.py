@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from kanarya_contracts.rollout import ModelRollout
+from kanarya_rollout.archive import Archive
 from kanarya_rollout.clock import SystemClock
 from kanarya_rollout.controller import Controller
 from kanarya_rollout.lease import EVERY, Lease
@@ -28,6 +29,7 @@ from kanarya_rollout.ports.kserve import KServeServing
 from kanarya_rollout.ports.kserve_traffic import KServeTraffic
 from kanarya_rollout.ports.kubernetes import KubernetesStore
 from kanarya_rollout.ports.mlflow import MlflowRegistry
+from kanarya_rollout.ports.objects import Objects
 from kanarya_rollout.ports.prometheus import Prometheus, PrometheusMetrics
 from kanarya_rollout.ports.traffic import Traffic
 from kanarya_rollout.settings import Settings
@@ -49,11 +51,14 @@ class Operator:
         )
         self._registry = MlflowRegistry(settings.registry)
         self._notifications = Notifications(tuple(_channels(settings, self._telemetry)))
+        self._archive = _archive(settings, self._registry)
 
     def run(self, stop: threading.Event) -> None:
         """Lead whenever this process is elected, until `stop`. Raises OSError for a port in use."""
         pages = serve(self._telemetry, host=self._settings.host, port=self._settings.port)
         _LOG.info("health and metrics on port %d", pages.server_address[1])
+        if self._archive is not None:
+            threading.Thread(target=self._archive.work, args=[stop], name="archive", daemon=True).start()
         try:
             self._lead_when_elected(stop)
         finally:
@@ -76,6 +81,7 @@ class Operator:
             clock=SystemClock(),
             log=_LOG,
             listeners=(KubernetesEvents(api, instance=settings.identity), self._telemetry, self._notifications),
+            audit=self._archive,
         )
 
     def _lead_when_elected(self, stop: threading.Event) -> None:
@@ -121,6 +127,13 @@ def _channels(settings: Settings, telemetry: Telemetry) -> Iterator[Channel]:
         yield Channel("webhook", settings.webhook_url.get_secret_value(), form, count=telemetry.notified)
     if settings.slack_url is not None:
         yield Channel("slack", settings.slack_url.get_secret_value(), Text(), count=telemetry.notified)
+
+
+def _archive(settings: Settings, registry: MlflowRegistry) -> Archive | None:
+    """Raises KanaryaError for a place that is none."""
+    if settings.audit is None:
+        return None
+    return Archive(Objects(settings.audit, make=True), registry, controller=settings.identity)
 
 
 class _Store(KubernetesStore):

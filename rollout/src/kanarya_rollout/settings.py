@@ -63,6 +63,9 @@ class Settings(BaseModel):
     """An incoming webhook of Slack, or of what takes the same; its address is its secret."""
     artifacts_root: str | None = Field(default=None, alias=f"{PREFIX}ARTIFACTS_ROOT", pattern=r"^[a-z0-9]+://\S+$")
     """MLflow's --artifacts-destination, such as s3://mlflow/artifacts: what mlflow-artifacts: stands for to KServe."""
+    audit: str | None = Field(default=None, alias=f"{PREFIX}AUDIT", pattern=r"^(s3|gs|az|file)://\S+$")
+    """Where decisions are kept on record, such as s3://audit/kanarya, with the store's own variables (AWS_ACCESS_KEY_ID, …)
+    beside it; without it, no record is kept."""
     namespaces: Names = Field(default=(), alias=f"{PREFIX}NAMESPACES")
     """Namespaces whose rollouts are looked after, with commas between; none means all, which needs a ClusterRole."""
     lease: str | None = Field(default=None, alias=f"{PREFIX}LEASE", pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")

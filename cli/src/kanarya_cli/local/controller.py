@@ -5,6 +5,7 @@ Its log is JSON, a line an event. Ends between two passes on SIGTERM; the model 
 """
 
 import argparse
+import getpass
 import logging
 import signal
 import sys
@@ -21,10 +22,12 @@ from kanarya_cli.local.store import FileStore, ServiceStore
 from kanarya_cli.local.traffic import EnvoyTraffic, Gateway
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout
+from kanarya_rollout.archive import Archive
 from kanarya_rollout.clock import SystemClock
 from kanarya_rollout.controller import Controller
 from kanarya_rollout.logs import JsonLines
 from kanarya_rollout.ports.mlflow import MlflowRegistry
+from kanarya_rollout.ports.objects import Objects
 
 TICK_SECONDS = 0.25
 """Between looks at a rollout under way, and at the servers."""
@@ -92,20 +95,24 @@ def run(state: Path, stop: threading.Event, *, registry_patience: float) -> None
     """Reconcile every rollout of a state directory until `stop` is set."""
     store = FileStore(state)
     parts = Parts(state, store)
-    registry = stack.addresses(state).registry
+    address = stack.addresses(state).registry
+    registry = MlflowRegistry(address)
+    archive = Archive(Objects(stack.audit(state).as_uri(), make=True), registry, controller=f"local mode, {getpass.getuser()}")
     controller = Controller(
         store=store,
-        registry=MlflowRegistry(registry),
+        registry=registry,
         serving_for=parts.serving_for,
         traffic_for=parts.traffic_for,
         metrics_for=parts.metrics_for,
         clock=SystemClock(),
         log=_LOG,
+        audit=archive,
     )
     launch.controller_is_up(state).touch()
-    _await(registry, stop, registry_patience)
+    _await(address, stop, registry_patience)
     keeper = threading.Thread(target=parts.keep, args=[stop], name="keeper", daemon=True)
     keeper.start()
+    threading.Thread(target=archive.work, args=[stop], name="archive", daemon=True).start()
     _LOG.info("running")
     controller.run(stop, TICK_SECONDS)
     keeper.join(timeout=5.0)

@@ -22,6 +22,8 @@ _LOG = logging.getLogger(__name__)
 class ScrapedMetrics:
     """Counters of one model. `servers` says which processes there are now."""
 
+    query = "scrape"
+
     def __init__(self, model: str, servers: Callable[[], Sequence[Server]], *, timeout: float = 1.0) -> None:
         self._model = model
         self._servers = servers

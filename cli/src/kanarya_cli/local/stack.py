@@ -153,6 +153,11 @@ def discovery(state: Path) -> Path:
     return state / "envoy"
 
 
+def audit(state: Path) -> Path:
+    """The directory in which decisions are kept on record."""
+    return state.resolve() / "audit"
+
+
 def artifact_path(state: Path, uri: str) -> Path:
     """Where our MLflow keeps what `mlflow-artifacts:/…` names."""
     return state.resolve() / "mlflow" / "artifacts" / urlsplit(uri).path.lstrip("/")

@@ -28,6 +28,7 @@ from kanarya_contracts.rollout.spec import (
     Traffic,
 )
 from kanarya_contracts.rollout.status import (
+    Audit,
     Condition,
     Evidence,
     Interval,
@@ -43,6 +44,7 @@ __all__ = [
     "DAYS",
     "ABTest",
     "Analysis",
+    "Audit",
     "BlueGreen",
     "Canary",
     "Condition",

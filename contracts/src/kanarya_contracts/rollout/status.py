@@ -131,6 +131,24 @@ class Ledger(Strict):
     """When it was seen ready again."""
 
 
+class Audit(Strict):
+    """How far the record of decisions is. A record is in the status, with the decision it is about in one write, until it is
+    known to be kept outside of it; so none is lost, and none written twice, wherever the controller ends."""
+
+    chain: str
+    """Names this object's records among all others."""
+    place: str
+    """Where they are kept, as a URL."""
+    sequence: int = Field(default=0, ge=0)
+    """The last record's number."""
+    hash: str | None = None
+    """And its hash."""
+    pending: tuple[str, ...] = ()
+    """The last records, each as it is to be kept, that are not known to be kept yet."""
+    missed: int = Field(default=0, ge=0)
+    """Decisions since the last record that none was made of, because too many were pending. The next record says so."""
+
+
 class ModelRolloutStatus(Strict):
     """What the controller knows. Everything it needs to go on is here."""
 
@@ -170,6 +188,8 @@ class ModelRolloutStatus(Strict):
     """Id of the last answered ANNOTATION_REQUEST."""
     last_request_refusal: str | None = None
     """Why that request was not done, and what to do instead; None if it was."""
+    audit: Audit | None = None
+    """The record of decisions; None while none is kept."""
     ledger: Ledger = Ledger()
     """The controller's own book-keeping."""
 

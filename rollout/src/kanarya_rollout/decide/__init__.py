@@ -16,6 +16,7 @@ decision.
     quarantine  versions that are not tried again
     trouble     Degraded: what holds everything and judges nothing
     weights     status → shares, copies
+    audit       the record of what was decided
     draft       the decision while it is being made
 """
 
@@ -23,7 +24,7 @@ from collections.abc import Mapping
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRollout, VersionRef
-from kanarya_rollout.decide import ab_test, aftermath, candidate, champion, ending, evidence, requests, steps, undo
+from kanarya_rollout.decide import ab_test, aftermath, audit, candidate, champion, ending, evidence, requests, steps, undo
 from kanarya_rollout.decide.conditions import degraded
 from kanarya_rollout.decide.decision import AliasMove, Decision, Event, Wanted
 from kanarya_rollout.decide.draft import Draft
@@ -49,6 +50,7 @@ def decide(rollout: ModelRollout, observation: Observation) -> Decision:
     steps.settle_pause(draft)
     candidate.settle_frozen(draft)
     settle_degraded(draft)
+    audit.record(draft)
     return Decision(
         now=draft.now,
         status=draft.status,

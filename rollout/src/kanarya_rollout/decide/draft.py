@@ -20,6 +20,8 @@ class Draft:
 
     def __init__(self, rollout: ModelRollout, seen: Observation) -> None:
         self.name = rollout.metadata.name
+        self.namespace = rollout.metadata.namespace
+        self.uid = str((rollout.metadata.model_extra or {}).get("uid", ""))
         self.spec: ModelRolloutSpec = rollout.spec
         self.seen = seen
         self.before: ModelRolloutStatus = rollout.status

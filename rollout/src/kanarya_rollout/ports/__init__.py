@@ -5,6 +5,7 @@
     serving    backends that run versions, one per version           (local: processes; on Kubernetes: KServe)
     traffic    weights between backends                              (local: Envoy's files; on Kubernetes: an HTTPRoute)
     metrics    cumulative counters per version                       (local: scraping; on Kubernetes: Prometheus)
+    audit      decisions, kept on record                             (adapter: kanarya_rollout.archive)
 
 Every method may raise `Unreachable`. That is never a verdict on the model: the controller holds what is and says so.
 """

@@ -11,6 +11,9 @@ __all__ = ["Kind", "Metrics", "Series"]
 class Metrics(Protocol):
     """Counters of one model, over every process that serves it."""
 
+    query: str
+    """What is asked for them, for the record: a Prometheus expression, or `scrape`."""
+
     def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
         """The series about these versions. A process that cannot be read is left out: its counts arrive with a later window.
         One that can be read has the counters of its own version from the start, at 0: a process without any is unknown, and

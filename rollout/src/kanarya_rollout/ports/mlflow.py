@@ -67,6 +67,17 @@ class MlflowRegistry:
             write = partial(self._client.set_model_version_tag, model, version, key, value)
             self._tell(f"tag version {version} of {model} with {key}", write)
 
+    def annotate_model(self, model: str, tags: Mapping[str, str]) -> None:
+        """As the port says."""
+        for key, value in tags.items():
+            write = partial(self._client.set_registered_model_tag, model, key, value)
+            self._tell(f"tag {model} with {key}", write)
+
+    def model_tags(self, model: str) -> Mapping[str, str]:
+        """The model's own; {} if there is no such model."""
+        found = self._ask(lambda: self._client.get_registered_model(model))
+        return {str(key): str(value) for key, value in dict(getattr(found, "tags", {})).items()}
+
     def _whole(self, found: object) -> RegisteredVersion:
         """MLflow's ModelVersion, with the place of its files."""
         name, version = str(getattr(found, "name")), str(getattr(found, "version"))  # noqa: B009 (mlflow publishes no types)

@@ -128,6 +128,8 @@ class Prometheus:
 class PrometheusMetrics:
     """The counters of one InferenceService's servers."""
 
+    query = _QUERIES[_COUNTERS]
+
     def __init__(self, prometheus: Prometheus, *, model: str, namespace: str) -> None:
         """`model`: as its servers are named. `namespace`: as the scrape's label says, where it says so at all."""
         self._prometheus = prometheus

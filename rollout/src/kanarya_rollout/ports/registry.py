@@ -26,3 +26,7 @@ class Registry(Protocol):
     def annotate(self, model: str, version: str, tags: Mapping[str, str]) -> None:
         """Set tags on a version."""
         ...
+
+    def annotate_model(self, model: str, tags: Mapping[str, str]) -> None:
+        """Set tags on the model itself."""
+        ...

@@ -9,6 +9,7 @@ Each fake keeps what its port promises and no more: the store is written through
 restarted process counts from nothing. `Fuse` ends the controller before or after any write, as a kill would.
 """
 
+from kanarya_rollout.testing.audit import FakeShelf
 from kanarya_rollout.testing.documents import ACCURACY, ERRORS, a_rollout
 from kanarya_rollout.testing.ports import (
     EPOCH,
@@ -33,6 +34,7 @@ __all__ = [
     "FakeMetrics",
     "FakeRegistry",
     "FakeServing",
+    "FakeShelf",
     "FakeStore",
     "FakeTraffic",
     "Fuse",

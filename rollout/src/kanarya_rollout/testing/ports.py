@@ -118,6 +118,8 @@ class FakeRegistry:
         self._fuse = fuse
         self.versions: dict[str, RegisteredVersion] = {}
         self.aliases: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        """Of the model itself."""
         self.reachable = True
 
     def register(self, version: str, *, alias: str | None = None, tagged: bool = True) -> None:
@@ -157,6 +159,11 @@ class FakeRegistry:
         self._check()
         old = self.versions[version]
         self._fuse.around(lambda: self.versions.update({version: replace(old, tags={**old.tags, **tags})}))
+
+    def annotate_model(self, model: str, tags: Mapping[str, str]) -> None:  # noqa: ARG002 (the port's)
+        """As the port says."""
+        self._check()
+        self._fuse.around(lambda: self.tags.update(tags))
 
     def _check(self) -> None:
         if not self.reachable:
@@ -320,6 +327,8 @@ class FakeTraffic:
 
 class FakeMetrics:
     """Scrapes the processes."""
+
+    query = "scrape"
 
     def __init__(self, serving: FakeServing) -> None:
         self._serving = serving

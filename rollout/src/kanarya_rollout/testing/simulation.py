@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, ConditionType, Verb
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
+from kanarya_rollout.archive import Archive
 from kanarya_rollout.controller import Controller, Listener
 from kanarya_rollout.decide import Decision
+from kanarya_rollout.testing.audit import FakeShelf
 from kanarya_rollout.testing.documents import a_rollout
 from kanarya_rollout.testing.ports import (
     FakeClock,
@@ -44,7 +46,8 @@ def promoted(status: ModelRolloutStatus) -> bool:
 class Simulation:
     """The whole world of one rollout, and requests that follow the gateway. Deterministic, no chance."""
 
-    def __init__(self, rollout: ModelRollout | None = None) -> None:
+    def __init__(self, rollout: ModelRollout | None = None, *, audited: bool = False) -> None:
+        """`audited`: decisions are put on record, on `shelf`."""
         self.fuse = Fuse()
         self.clock = FakeClock()
         self.store = FakeStore(self.fuse)
@@ -52,6 +55,9 @@ class Simulation:
         self.serving = FakeServing(self.fuse, self.clock)
         self.traffic = FakeTraffic(self.fuse)
         self.metrics = FakeMetrics(self.serving)
+        self.shelf = FakeShelf(self.fuse)
+        self._audited = audited
+        self._archive: Archive | None = None
         self.quality: dict[str, Quality] = {}
         """By version; faultless where nothing is said."""
         self.store.put(rollout or a_rollout())
@@ -67,6 +73,7 @@ class Simulation:
 
     def fresh_controller(self, listeners: Sequence[Listener] = ()) -> Controller:
         """A controller that knows nothing but the store."""
+        self._archive = Archive(self.shelf, self.registry, controller="controller") if self._audited else None
         self.controller = Controller(
             store=self.store,
             registry=self.registry,
@@ -76,6 +83,7 @@ class Simulation:
             clock=self.clock,
             log=logging.getLogger("kanarya_rollout.testing"),
             listeners=listeners,
+            audit=self._archive,
         )
         return self.controller
 
@@ -91,7 +99,10 @@ class Simulation:
         """Some requests, some time, one pass."""
         self.send(requests)
         self.clock.advance(seconds)
-        return self.controller.reconcile("iris")
+        decision = self.controller.reconcile("iris")
+        if self._archive is not None:
+            self._archive.turn()
+        return decision
 
     def tick_or_die(self, *, seconds: float = 1.0, requests: int = 0) -> bool:
         """Like `tick`; if the fuse ends the controller, a fresh one takes over. Whether it survived."""
