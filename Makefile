@@ -99,6 +99,12 @@ bench-decisions: setup ## How often gates are wrong, beside other tools' rules, 
 bench-replay: setup ## How long 100,000 windows take in `kanarya replay`, on three streams
 	$(PY) bench/replay
 
+.PHONY: bench-controller
+bench-controller: setup ## What 1,000 rollouts cost one controller, with a real API server, Prometheus and MLflow (needs Go)
+	@tests/cluster/programs etcd kube-apiserver prometheus
+	@tests/cluster/sources
+	$(PY) bench/controller
+
 ##@ Work on Kanarya
 .PHONY: setup
 setup: .venv/.ready ## Make .venv from the lock (the other targets do this by themselves)

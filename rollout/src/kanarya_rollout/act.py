@@ -29,6 +29,8 @@ class Outcome:
 
     wrote: bool
     """Whether the decided status is the stored one, and differs from the one before."""
+    resource_version: str
+    """Of the object as it is now."""
     problems: tuple[str, ...] = ()
     """What did not answer. The next pass does it again."""
 
@@ -53,17 +55,16 @@ def act(name: str, rollout: ModelRollout, resource_version: str, decision: Decis
         _move_alias(rollout, decision, world)
     except _Halt as halt:
         held = degraded(rollout.status, halt.reason, str(halt), decision.now)
-        _write(store, name, rollout.status, held, resource_version)
-        return Outcome(wrote=False, problems=(str(halt),))
-    wrote = _write(store, name, rollout.status, decision.status, resource_version)
-    return Outcome(wrote=wrote, problems=_follow(rollout, decision, world, routed=falling))
+        now = _written(store, name, rollout.status, held, resource_version)
+        return Outcome(wrote=False, resource_version=now, problems=(str(halt),))
+    now = _written(store, name, rollout.status, decision.status, resource_version)
+    wrote, problems = decision.status != rollout.status, _follow(rollout, decision, world, routed=falling)
+    return Outcome(wrote=wrote, resource_version=now, problems=problems)
 
 
-def _write(store: Store, name: str, before: ModelRolloutStatus, after: ModelRolloutStatus, resource_version: str) -> bool:
-    if after == before:
-        return False
-    store.write_status(name, after, resource_version=resource_version)
-    return True
+def _written(store: Store, name: str, before: ModelRolloutStatus, after: ModelRolloutStatus, resource_version: str) -> str:
+    """The object's version once the status stands."""
+    return resource_version if after == before else store.write_status(name, after, resource_version=resource_version)
 
 
 def _route(world: World, decision: Decision) -> None:

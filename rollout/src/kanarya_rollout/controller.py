@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from kanarya_contracts.names import ConditionType
 from kanarya_contracts.problems import KanaryaError
-from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus
+from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.act import Outcome, act
+from kanarya_rollout.cadence import patience
 from kanarya_rollout.claims import Claims
 from kanarya_rollout.clock import Clock
 from kanarya_rollout.decide import Decision, decide
@@ -35,9 +35,11 @@ class _Visit:
 
     at: datetime
     resource_version: str
-    """Of the object as the pass found or left it."""
-    busy: bool
-    """Whether the next tick is to look again."""
+    """Of the object as the pass found or left it; empty if another look at what it left is wanted."""
+    news: object
+    """What was heard of its world before the pass."""
+    patience: float
+    """Seconds until it is looked at again if nothing is heard of it."""
 
 
 class Listener(Protocol):
@@ -64,12 +66,14 @@ class Controller:
         log: logging.Logger,
         listeners: Sequence[Listener] = (),
         audit: Audit | None = None,
+        news: Callable[[ModelRollout], object] | None = None,
     ) -> None:
         """`*_for` are asked once for each rollout and again only when its target, registry or traffic changes, or another
         object has taken its name.
 
         `log` gets one JSON line, at INFO, for each decision that changes something, and WARNING for a part of the world
-        that does not answer. Without `audit`, decisions are put on no record.
+        that does not answer. Without `audit`, decisions are put on no record. `news` differs from what
+        it was when something around a rollout may have changed; without it, one that is under way is looked at on every tick.
         """
         self._store = store
         self._registry = registry
@@ -80,6 +84,7 @@ class Controller:
         self._log = log
         self._listeners = tuple(listeners)
         self._audit = audit
+        self._news = news
         self._watches: dict[str, tuple[str, Watch]] = {}
         self._visits: dict[str, _Visit] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
@@ -95,7 +100,7 @@ class Controller:
         if found is None:
             raise KanaryaError(f"there is no rollout {name!r}; there are: {', '.join(self._store.names()) or 'none'}")
         rollout, resource_version = found
-        watch = self._watch(name, rollout)
+        watch, news = self._watch(name, rollout), self._heard(rollout)
         self._claims.note(name, rollout, resource_version)
         decision = decide(rollout, watch.look(rollout, self._clock.now(), taken=self._claims.against(name)))
         if decision.alias is not None or decision.tags:
@@ -104,16 +109,18 @@ class Controller:
         self._report(name, decision, outcome)
         for listener in self._listeners:
             listener.decided(rollout, decision, wrote=outcome.wrote)
+        wait = patience(rollout, decision.status, decision.now, announced=self._news is not None and not outcome.problems)
+        rests = wait and (decision.status.current_step_index is not None or not outcome.wrote)
         self._visits[name] = _Visit(
-            at=decision.now, resource_version="" if outcome.wrote else resource_version, busy=_busy(decision.status)
+            at=decision.now, resource_version=outcome.resource_version if rests else "", news=news, patience=wait
         )
         return decision
 
     def run(self, stop: threading.Event, tick: float) -> None:
         """Reconcile every rollout until `stop` is set. `tick`: seconds between looks.
 
-        A rollout under way is reconciled on every tick, an idle one every `spec.registry.pollInterval` or when its object
-        was written. What goes wrong with one rollout is logged and does not keep the others waiting.
+        When a rollout's turn comes, `cadence` says; it comes sooner when its object was written, or there is news of its
+        world. What goes wrong with one rollout is logged and does not keep the others waiting.
         """
         while not stop.is_set():
             for name, found in self._all().items():
@@ -156,11 +163,14 @@ class Controller:
 
     def _due(self, name: str, rollout: ModelRollout, resource_version: str) -> bool:
         visit = self._visits.get(name)
-        if visit is None or visit.busy:
+        if visit is None:
             return True
         waited = (self._clock.now() - visit.at).total_seconds()
-        due = waited >= rollout.spec.registry.poll_interval.total_seconds() or waited < 0
-        return due or resource_version != visit.resource_version
+        due = waited >= visit.patience or waited < 0
+        return due or resource_version != visit.resource_version or self._heard(rollout) != visit.news
+
+    def _heard(self, rollout: ModelRollout) -> object:
+        return self._news(rollout) if self._news is not None else None
 
     def _watch(self, name: str, rollout: ModelRollout) -> Watch:
         """The ports of this rollout; made anew when what they stand for changes."""
@@ -205,14 +215,4 @@ def line(name: str, decision: Decision) -> str:
             "events": [{"type": event.type, "reason": event.reason, "message": event.message} for event in decision.events],
         },
         ensure_ascii=False,
-    )
-
-
-def _busy(status: ModelRolloutStatus) -> bool:
-    """Whether something is under way that should not wait for the next poll of the registry."""
-    return (
-        status.current_step_index is not None
-        or status.retiring is not None
-        or status.is_true(ConditionType.PROGRESSING)
-        or status.is_true(ConditionType.DEGRADED)
     )

@@ -106,7 +106,7 @@ class Watch:
         moving = moving and len(versions) > 1
         known = self._counted
         if known is None or moving or not _young(known[0], now, rollout.spec.analysis.interval.total_seconds()):
-            series, drifting = _answer(lambda: self.world.metrics.read(versions)), self._drifting(versions[-1])
+            series, drifting = _answer(lambda: self.world.metrics.read(versions, fresh=moving)), self._drifting(versions[-1])
             known = self._counted = (now, (series, drifting))
         return known[1]
 

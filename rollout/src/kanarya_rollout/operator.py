@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import get_args
 
+from kanarya_contracts.names import API_VERSION
 from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.archive import Archive
 from kanarya_rollout.clock import SystemClock
@@ -24,18 +25,36 @@ from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.events import KubernetesEvents
 from kanarya_rollout.ports.example import Examples
 from kanarya_rollout.ports.gateway import GatewayTraffic
+from kanarya_rollout.ports.httproute import GATEWAY_API, service_of
+from kanarya_rollout.ports.inferenceservice import KSERVE_API, LABEL_SERVICE
 from kanarya_rollout.ports.installation import KServe
 from kanarya_rollout.ports.kserve import KServeServing
 from kanarya_rollout.ports.kserve_traffic import KServeTraffic
-from kanarya_rollout.ports.kubernetes import KubernetesStore
+from kanarya_rollout.ports.kubernetes import PLURAL, KubernetesStore
 from kanarya_rollout.ports.mlflow import MlflowRegistry
 from kanarya_rollout.ports.objects import Objects
 from kanarya_rollout.ports.prometheus import Prometheus, PrometheusMetrics
 from kanarya_rollout.ports.traffic import Traffic
+from kanarya_rollout.ports.watched import Kind, WatchedApi
 from kanarya_rollout.settings import Settings
 from kanarya_rollout.telemetry import Telemetry, serve
 
 _LOG = logging.getLogger("kanarya.controller")
+
+
+WATCHED = (
+    Kind(group=API_VERSION, plural=PLURAL, about=lambda _: ""),  # of its own object, the loop sees the version
+    Kind(group=KSERVE_API, plural="inferenceservices", about=lambda one: str(one["metadata"]["name"])),
+    Kind(group=GATEWAY_API, plural="httproutes", about=lambda one: service_of(str(one["metadata"]["name"]))),
+    Kind(
+        group="apps/v1",
+        plural="deployments",
+        selector=LABEL_SERVICE,
+        about=lambda one: str(one["metadata"]["labels"][LABEL_SERVICE]),
+    ),
+    Kind(group="v1", plural="pods", selector=LABEL_SERVICE, about=lambda one: str(one["metadata"]["labels"][LABEL_SERVICE])),
+)
+"""What a pass reads of the cluster, but for KServe's ConfigMap."""
 
 
 class Operator:
@@ -68,9 +87,11 @@ class Operator:
             self._examples.close()
             self._prometheus.close()
 
-    def controller(self, api: KubernetesApi) -> Controller:
-        """A controller that knows nothing yet."""
+    def controller(self, api: KubernetesApi, stop: threading.Event) -> Controller:
+        """A controller that knows nothing yet. What it reads of the cluster is watched until `stop`."""
         settings = self._settings
+        api = WatchedApi(api, WATCHED, settings.namespaces)
+        api.start(stop)
         parts = _Parts(settings, api, self._examples, self._prometheus)
         return Controller(
             store=_Store(api, settings.namespaces, self._telemetry),
@@ -82,6 +103,7 @@ class Operator:
             log=_LOG,
             listeners=(KubernetesEvents(api, instance=settings.identity), self._telemetry, self._notifications),
             audit=self._archive,
+            news=lambda rollout: api.news(rollout.metadata.namespace, rollout.spec.target_ref.name),
         )
 
     def _lead_when_elected(self, stop: threading.Event) -> None:
@@ -89,7 +111,7 @@ class Operator:
         if settings.lease is None:
             _LOG.info("leading without an election: KANARYA_ROLLOUT_LEASE is not set")
             self._telemetry.lead(leads=True)
-            self.controller(self._api).run(stop, settings.tick_seconds)
+            self.controller(self._api, stop).run(stop, settings.tick_seconds)
             return
         lease = Lease(self._api, namespace=settings.lease_namespace, name=settings.lease, identity=settings.identity)
         while not stop.is_set():
@@ -108,7 +130,7 @@ class Operator:
         _LOG.info("%s leads", self._settings.identity)
         self._telemetry.lead(leads=True)
         try:
-            self.controller(self._api.fenced(lambda: lease.held)).run(over, self._settings.tick_seconds)
+            self.controller(self._api.fenced(lambda: lease.held), over).run(over, self._settings.tick_seconds)
         finally:
             over.set()
             keeper.join()

@@ -47,6 +47,9 @@ class Telemetry:
         self._notifications = Counter(
             "kanarya_rollout_notifications", "Messages to receivers.", ("receiver", "outcome"), registry=self.registry
         )
+        self._unkept = Gauge(
+            "kanarya_rollout_audit_pending", "Decisions that are not on record yet.", _ROLLOUT, registry=self.registry
+        )
         ProcessCollector(registry=self.registry)
 
     def turn(self) -> None:
@@ -70,7 +73,7 @@ class Telemetry:
 
     def forget(self) -> None:
         """Another leads; what this process knew of rollouts is old."""
-        for one in (self._weight, self._condition, self._step):
+        for one in (self._weight, self._condition, self._step, self._unkept):
             one.clear()
 
     def decided(self, rollout: ModelRollout, decision: Decision, *, wrote: bool) -> None:
@@ -84,6 +87,8 @@ class Telemetry:
             for event in decision.events:
                 self._events.labels(*key, event.reason.value).inc()
         self._step.labels(*key).set(-1 if status.current_step_index is None else status.current_step_index)
+        if status.audit is not None:
+            self._unkept.labels(*key).set(len(status.audit.pending) + status.audit.missed)
         for kind in ConditionType:
             self._condition.labels(*key, kind.value).set(status.is_true(kind))
         self._weight.remove_by_labels({"namespace": key[0], "rollout": key[1]})

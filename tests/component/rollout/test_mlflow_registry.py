@@ -14,9 +14,9 @@ import httpx
 import pytest
 from mlflow.tracking import MlflowClient
 
-from kanarya_contracts.names import TAG_DIGEST, TAG_VERDICT
+from kanarya_contracts.names import TAG_AUDIT, TAG_DIGEST, TAG_VERDICT
 from kanarya_rollout.ports import Conflict, Unreachable
-from kanarya_rollout.ports.mlflow import MlflowRegistry
+from kanarya_rollout.ports.mlflow import FEW, MlflowRegistry
 from kanarya_rollout.testing import digest
 
 pytestmark = []
@@ -175,11 +175,39 @@ def test_a_removed_alias_and_a_deleted_version_are_seen(shelf: Shelf):
     assert shelf.registry.by_version(shelf.model, "2") is None
 
 
+def test_of_many_models_every_alias_is_read_in_one_search_and_what_is_there_is_there(shelf: Shelf, server: Server):
+    names = [f"{shelf.model}-{number}" for number in range(FEW + 1)]
+    for name in names:
+        shelf.client.create_registered_model(name)
+    for name in (names[0], names[-1]):
+        shelf.client.create_model_version(name, source="s3://models/1", tags={TAG_DIGEST: digest("1")})
+        shelf.client.set_registered_model_alias(name, "champion", "1")
+    now = [0.0]
+    many = MlflowRegistry(server.uri, monotonic=lambda: now[0])
+    with_champion = [name for name in names if many.by_alias(name, "champion") is not None]
+    assert with_champion == [names[0], names[-1]]
+    assert many.by_alias(names[-1], "champion").digest == digest("1")
+    many.annotate(names[-1], "1", {TAG_VERDICT: "{}"})
+    assert many.by_alias(names[-1], "champion").tags[TAG_VERDICT] == "{}"  # what we wrote is read at once
+    shelf.client.delete_registered_model_alias(names[-1], "champion")
+    now[0] = 60.0
+    assert many.by_alias(names[-1], "champion") is None
+    many.move_alias(names[0], "champion", to="1", expected="1")
+    assert many.by_alias("no-such-model", "champion") is None
+
+
 def test_a_verdict_is_written_on_the_version(shelf: Shelf):
     shelf.registry.annotate(shelf.model, "2", {TAG_VERDICT: '{"verdict": "Promoted"}'})
     found = shelf.registry.by_version(shelf.model, "2")
     assert found is not None
     assert found.tags[TAG_VERDICT] == '{"verdict": "Promoted"}'
+
+
+def test_the_end_of_a_chain_of_decisions_is_known_to_the_model(shelf: Shelf):
+    shelf.registry.annotate_model(shelf.model, {f"{TAG_AUDIT}0123456789abcdef": '{"sequence": 1}'})
+    shelf.registry.annotate_model(shelf.model, {f"{TAG_AUDIT}0123456789abcdef": '{"sequence": 2}'})
+    assert shelf.registry.model_tags(shelf.model) == {f"{TAG_AUDIT}0123456789abcdef": '{"sequence": 2}'}
+    assert shelf.registry.model_tags("no-such-model") == {}
 
 
 def test_a_write_about_a_version_that_is_gone_says_so(shelf: Shelf):

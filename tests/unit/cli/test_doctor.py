@@ -22,7 +22,7 @@ from kanarya_contracts.rollout import Condition, ModelRollout, ModelRolloutStatu
 from kanarya_contracts.testing import changed, gate, rollout, version, without
 from kanarya_rollout.ports.httproute import GATEWAY_API
 from kanarya_rollout.ports.inferenceservice import KSERVE_API
-from kanarya_rollout.ports.prometheus import STARTED, Sample
+from kanarya_rollout.ports.prometheus import STARTED, Sample, Samples
 
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 24, 20, 0, tzinfo=UTC)
@@ -72,9 +72,9 @@ def sample(name: str, value: str, **labels: str) -> Sample:
     return Sample(metric={"__name__": name, "job": "kanarya-model", "instance": "10.0.0.7:8080", **labels}, value=(0, value))
 
 
-def samples(of: str) -> dict[str, tuple[Sample, ...]]:
+def samples(of: str) -> Samples:
     info = sample(metrics.INFO, "1", model="iris", version=of, namespace="default")
-    return {metrics.INFO: (info,), STARTED: (sample(STARTED, "1.5e9"),)}
+    return Samples({metrics.INFO: (info,), STARTED: (sample(STARTED, "1.5e9"),)})
 
 
 def serving(**status: object) -> ModelRollout:

@@ -148,6 +148,18 @@ def test_four_queries_serve_every_rollout_until_they_are_old(server):
     assert len(server.queries) == 8
 
 
+def test_answers_that_take_long_to_read_are_asked_for_more_rarely_unless_a_weight_moves(server):
+    """However many rollouts there are: a twentieth of the time at most."""
+    server.process("a", "8")
+    times = iter([0.0, 0.5, 9.9, 10.0, 10.25, 11.0, 11.5, 21.0, 21.1])
+    prometheus = server.prometheus(monotonic=lambda: next(times))
+    asked = []
+    for fresh in (False, False, False, True, False):
+        prometheus.samples(fresh=fresh)
+        asked.append(len(server.queries))
+    assert asked == [4, 4, 8, 12, 16]
+
+
 def test_a_failure_too_is_remembered_so_that_ten_rollouts_do_not_wait_ten_times(server):
     server.answer = httpx.Response(503, text="starting")
     prometheus = server.prometheus()

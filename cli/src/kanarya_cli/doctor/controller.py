@@ -12,13 +12,13 @@ from kanarya_rollout.ports.kubernetes import PLURAL
 from kanarya_rollout.settings import Settings
 
 NEEDS = (
-    (GROUP, PLURAL, ("get", "list")),
+    (GROUP, PLURAL, ("get", "list", "watch")),
     (GROUP, f"{PLURAL}/status", ("update",)),
-    ("serving.kserve.io", "inferenceservices", ("get", "update")),
-    ("gateway.networking.k8s.io", "httproutes", ("get", "create", "patch")),
+    ("serving.kserve.io", "inferenceservices", ("get", "list", "watch", "update")),
+    ("gateway.networking.k8s.io", "httproutes", ("get", "list", "watch", "create", "patch")),
     ("gateway.envoyproxy.io", "envoyextensionpolicies", ("get", "create", "patch", "delete")),
-    ("apps", "deployments", ("list",)),
-    ("", "pods", ("list",)),
+    ("apps", "deployments", ("list", "watch")),
+    ("", "pods", ("list", "watch")),
     ("", "events", ("create", "patch")),
 )
 """What a controller does where its rollouts are, as chart `rollout` lets it."""

@@ -33,7 +33,7 @@ class ScrapedMetrics:
         """Let go of the connections to the servers."""
         self._http.close()
 
-    def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
+    def read(self, versions: Iterable[str], *, fresh: bool = True) -> tuple[Series, ...]:  # noqa: ARG002 (always)
         """As the port says."""
         wanted = frozenset(versions)
         found = [series for server in self._servers() if (series := self._scrape(server)) is not None]

@@ -7,7 +7,7 @@ classes of the client are left out on purpose: objects pass through unread but f
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -15,6 +15,7 @@ import urllib3
 from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTResponse
 from kubernetes.config import ConfigException
 
 from kanarya_contracts.names import FIELD_MANAGER
@@ -23,6 +24,9 @@ from kanarya_rollout.ports import Conflict, Unreachable
 
 TIMEOUT_SECONDS = 5.0
 """For one call, in all. A pass waits for a handful of them, and leadership outlives the slowest (see `lease`)."""
+
+SILENCE_SECONDS = 90.0
+"""After which a watch that says nothing is taken for broken. The API server says something every minute."""
 
 Document = dict[str, Any]
 """A Kubernetes object as JSON. Adapters read fields of it through models of their own."""
@@ -111,6 +115,22 @@ class KubernetesApi:
         """Delete an object, if it is there."""
         self._call("DELETE", path, query={}, absent=True)
 
+    def watch(self, path: str, version: str, seconds: int, **query: str) -> Iterator[Document]:
+        """What happens to a collection after a version, as `{"type", "object"}`, for so many seconds. Raises Unreachable."""
+        wanted = {"watch": "true", "resourceVersion": version, "timeoutSeconds": str(seconds), "allowWatchBookmarks": "true"}
+        response = self._send("GET", path, query={**query, **wanted}, timeout=(TIMEOUT_SECONDS, SILENCE_SECONDS))
+        if response.status != 200:
+            self._answer(f"GET {path}", int(response.status), self._read(response))
+        rest = b""
+        try:
+            for chunk in response.response.stream():
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (cast("Document", json.loads(line)) for line in lines if line)
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Unreachable(f"the API server at {self._address} broke the watch off: {_said(error)}") from None
+        finally:
+            response.response.close()
+
     def _call(
         self,
         method: str,
@@ -123,18 +143,35 @@ class KubernetesApi:
     ) -> Document | None:
         if method != "GET" and not self._may_write():
             raise Unreachable(f"{method} {path} was not sent: this controller does not lead any more")
+        response = self._send(method, path, body, query=query, kind=kind)
+        content = self._read(response)
+        return None if response.status == 404 and absent else self._answer(f"{method} {path}", int(response.status), content)
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        query: Mapping[str, str],
+        kind: str = "application/json",
+        timeout: float | tuple[float, float] = TIMEOUT_SECONDS,
+    ) -> RESTResponse:
+        """The response, its body unread."""
         headers = {"Accept": "application/json", **({"Content-Type": kind} if body is not None else {})}
         try:
             request = self._client.param_serialize(
                 method, path, query_params=list(query.items()), header_params=headers, body=body, auth_settings=["BearerToken"]
             )
-            response = self._client.call_api(*request, _request_timeout=TIMEOUT_SECONDS)
-            content: bytes = response.read()  # type: ignore[no-untyped-call]
+            return self._client.call_api(*request, _request_timeout=timeout)
         except (ApiException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Unreachable(f"the API server at {self._address} does not answer: {_said(error)}") from None
-        if response.status == 404 and absent:
-            return None
-        return self._answer(f"{method} {path}", int(response.status), content)
+
+    def _read(self, response: RESTResponse) -> bytes:
+        try:
+            return cast("bytes", response.read())  # type: ignore[no-untyped-call]
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unreachable(f"the API server at {self._address} does not answer: {_said(error)}") from None
 
     def _answer(self, what: str, status: int, content: bytes) -> Document:
         try:

@@ -29,6 +29,8 @@ STICKY_RULE = "sticky"
 _NO_BUCKET = "none"
 """What the rule waits for while there is nothing to split: no script writes it."""
 
+_SUFFIX = "-rollout"
+
 OURS = frozenset({"f:parentRefs", "f:rules"})
 """Fields of the spec that nobody but us may write."""
 
@@ -170,7 +172,7 @@ class Route(_Seen):
         return splits[0] if splits else _Rule()
 
     def _version(self, ref: _Backend) -> str | None:
-        return version_of_service(self.metadata.name.removesuffix("-rollout"), ref.name)
+        return version_of_service(service_of(self.metadata.name), ref.name)
 
     def verdict(self, gateway: GatewayRef | None) -> "Verdict":
         """What the gateway's controller says of this generation; with None, what every gateway's does."""
@@ -206,7 +208,12 @@ class Verdict(_Seen):
 
 def name_of(rollout: ModelRollout) -> str:
     """The HTTPRoute's name."""
-    return f"{rollout.spec.target_ref.name}-rollout"
+    return f"{rollout.spec.target_ref.name}{_SUFFIX}"
+
+
+def service_of(name: str) -> str:
+    """The InferenceService that an HTTPRoute of ours is named after."""
+    return name.removesuffix(_SUFFIX)
 
 
 def desired(

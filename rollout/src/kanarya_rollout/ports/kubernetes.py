@@ -5,7 +5,7 @@ KanaryaError for that object alone. Status is written through the status subreso
 controllers can never both go on from it.
 
 A list brings the objects along. The first `get` after it is answered from there, so that a turn of the loop over rollouts
-that rest is one call; what is old by a moment is refused at the write.
+that rest is one call; what is old by a moment is refused at the write. A version of an object is parsed once.
 """
 
 from collections.abc import Sequence
@@ -28,6 +28,7 @@ class KubernetesStore:
         self._api = api
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._listed: dict[str, Document] = {}
+        self._parsed: dict[str, tuple[str, ModelRollout]] = {}
 
     def names(self) -> tuple[str, ...]:
         """Every rollout, as `namespace/name`, sorted."""
@@ -38,7 +39,13 @@ class KubernetesStore:
     def get(self, name: str) -> tuple[ModelRollout, str] | None:
         """As the port says. Raises InvalidInput for an object that is not one of ours any more."""
         found = self._listed.pop(name, None) or self._api.get(_path(name))
-        return None if found is None else (_parsed(name, found), str(found["metadata"]["resourceVersion"]))
+        if found is None:
+            self._parsed.pop(name, None)
+            return None
+        version = f"{found['metadata'].get('uid', '')}/{found['metadata']['resourceVersion']}"
+        if self._parsed.get(name, ("",))[0] != version:
+            self._parsed[name] = (version, _parsed(name, found))
+        return self._parsed[name][1], str(found["metadata"]["resourceVersion"])
 
     def write_status(self, name: str, status: ModelRolloutStatus, *, resource_version: str) -> str:
         """As the port says."""

@@ -1,9 +1,10 @@
 """Counters from Prometheus. Adapter of the `metrics` port: one Prometheus for the process, one view of it a rollout.
 
-Owns four instant queries for all rollouts together, asked at most once in `max_age`. Counters come raw: deltas
-are the ledger's. A series belongs to a process, told by its scrape target and the process's start time, so a pod that begins
-anew under the same address is a new source. A target whose scrape fails has no samples (Prometheus marks them stale), so it
-is left out and its counts arrive with a later window.
+Owns four instant queries for all rollouts together, asked at most once in `max_age`, and while no weight moves so rarely that
+reading the answers takes a twentieth of the time, however many rollouts there are. Counters come raw: deltas are the ledger's.
+A series belongs to a process, told by its scrape target and the process's start time, so a pod that begins anew under the same
+address is a new source. A target whose scrape fails has no samples (Prometheus marks them stale), so it is left out and its
+counts arrive with a later window.
 """
 
 import threading
@@ -12,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
+from typing import TypeVar
 
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,8 +25,13 @@ from kanarya_rollout.observation import Series
 from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.counted import ALWAYS, METRICS, Key, counted
 
+K = TypeVar("K")
+
 TIMEOUT_SECONDS = 5.0
 """For one query."""
+
+LEISURE = 20
+"""An answer is good for this many times as long as it took to read."""
 
 STARTED = "process_start_time_seconds"
 """Gauge: when a process started, as every official client library exposes it."""
@@ -66,8 +74,40 @@ class _Response(_Seen):
     data: _Data = _Data()
 
 
-Samples = Mapping[str, tuple[Sample, ...]]
-"""What was asked → its samples; the keys are those of the queries."""
+class Samples(dict[str, tuple[Sample, ...]]):
+    """What was asked → its samples; the keys are those of the queries. With the ways into them, made once."""
+
+    @cached_property
+    def started(self) -> Mapping[tuple[str, str], float]:
+        """Target → when its process started, in seconds since the epoch."""
+        return {one.target: float(one.value[1]) for one in self[STARTED]}
+
+    @cached_property
+    def processes(self) -> Mapping[str, tuple[Sample, ...]]:
+        """Model → the INFO of each process that serves it, in whatever namespace."""
+        return _grouped(self[names.INFO], lambda one: one.metric.get(names.MODEL, ""))
+
+    @cached_property
+    def counters(self) -> Mapping[tuple[str, str], tuple[Sample, ...]]:
+        """Target → its counters."""
+        return _grouped(self[_COUNTERS], lambda one: one.target)
+
+
+def _grouped(samples: Iterable[Sample], by: Callable[[Sample], K]) -> dict[K, tuple[Sample, ...]]:
+    found: dict[K, list[Sample]] = defaultdict(list)
+    for one in samples:
+        found[by(one)].append(one)
+    return {key: tuple(those) for key, those in found.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Last:
+    """The last answer."""
+
+    at: float
+    rest: float
+    """Seconds for which whoever is in no hurry takes it."""
+    answer: Samples | Unreachable
 
 
 class Prometheus:
@@ -82,32 +122,35 @@ class Prometheus:
         login: tuple[str, str] | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`max_age`: seconds for which an answer, a failure included, is good for every rollout. `login`: user and password."""
+        """`max_age`: seconds for which an answer, a failure included, is good for every rollout at least. `login`: user and
+        password."""
         self._url = url.rstrip("/")
         self._http = httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, auth=login, transport=transport)
         self._max_age = max_age
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._last: tuple[float, Samples | Unreachable] | None = None
+        self._last: _Last | None = None
 
     def close(self) -> None:
         """Let go of the connection."""
         self._http.close()
 
-    def samples(self) -> Samples:
-        """A vector a query. Raises Unreachable."""
+    def samples(self, *, fresh: bool = True) -> Samples:
+        """A vector a query. Without `fresh`, an answer is good for LEISURE times as long as it took. Raises Unreachable."""
         with self._lock:
             now = self._monotonic()
-            if self._last is None or now - self._last[0] >= self._max_age:
-                self._last = (now, self._all())
-        answer = self._last[1]
+            if self._last is None or now - self._last.at >= (self._max_age if fresh else max(self._max_age, self._last.rest)):
+                found = self._all()
+                took = 0.0 if isinstance(found, Unreachable) else self._monotonic() - now
+                self._last = _Last(at=now, rest=LEISURE * took, answer=found)
+        answer = self._last.answer
         if isinstance(answer, Unreachable):
             raise Unreachable(str(answer))
         return answer
 
     def _all(self) -> Samples | Unreachable:
         try:
-            return {name: self._query(query) for name, query in _QUERIES.items()}
+            return Samples({name: self._query(query) for name, query in _QUERIES.items()})
         except Unreachable as error:
             return error
 
@@ -136,20 +179,18 @@ class PrometheusMetrics:
         self._model = model
         self._namespace = namespace
 
-    def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
+    def read(self, versions: Iterable[str], *, fresh: bool = True) -> tuple[Series, ...]:
         """As the port says."""
-        wanted = frozenset(versions)
-        servers = tuple(servers_of(self._prometheus.samples(), self._model, self._namespace))
+        wanted, samples = frozenset(versions), self._prometheus.samples(fresh=fresh)
+        servers = tuple(servers_of(samples, self._model, self._namespace))
         if not servers:
             raise Unreachable(f"Prometheus has scraped no server of {self._namespace}/{self._model}; is its PodMonitor there?")
-        return tuple(
-            one for server in servers for one in series_of(server, self._prometheus.samples()) if one.version in wanted
-        )
+        return tuple(one for server in servers for one in series_of(server, samples) if one.version in wanted)
 
     def drifting(self, version: str) -> tuple[str, ...]:
         """As the port says: where chart `monitoring` has its alert."""
         here = {names.MODEL: self._model, names.VERSION: version, "namespace": self._namespace}
-        alerts = (one.metric for one in self._prometheus.samples()[_DRIFT])
+        alerts = (one.metric for one in self._prometheus.samples(fresh=False)[_DRIFT])
         return tuple(sorted(one.get(names.FEATURE, "") for one in alerts if here.items() <= one.items()))
 
 
@@ -172,11 +213,10 @@ class Server:
 def servers_of(samples: Samples, model: str, namespace: str) -> Iterator[Server]:
     """The processes that serve this model, with what Prometheus knows of them now. One that two jobs scrape is one."""
     known: set[str] = set()
-    started = {one.target: float(one.value[1]) for one in samples[STARTED]}
-    for one in samples[names.INFO]:
-        here = one.metric.get(names.MODEL) == model and one.metric.get("namespace", namespace) == namespace
-        if here and one.target in started:
-            server = Server(target=one.target, version=one.metric.get(names.VERSION, ""), started=started[one.target])
+    for one in samples.processes.get(model, ()):
+        started = samples.started.get(one.target)
+        if one.metric.get("namespace", namespace) == namespace and started is not None:
+            server = Server(target=one.target, version=one.metric.get(names.VERSION, ""), started=started)
             if server.source not in known:
                 known.add(server.source)
                 yield server
@@ -185,10 +225,9 @@ def servers_of(samples: Samples, model: str, namespace: str) -> Iterator[Server]
 def series_of(server: Server, samples: Samples) -> Iterator[Series]:
     """One process's counters. Those of its own version are there from the start, at 0."""
     counts: dict[Key, int] = defaultdict(int, {(server.version, kind, None, None): 0 for kind in ALWAYS})
-    for one in samples[_COUNTERS]:
-        if one.target == server.target:
-            for key, count in counted(one.metric.get("__name__", ""), one.metric, float(one.value[1])):
-                counts[key] += count
+    for one in samples.counters.get(server.target, ()):
+        for key, count in counted(one.metric.get("__name__", ""), one.metric, float(one.value[1])):
+            counts[key] += count
     started = datetime.fromtimestamp(server.started, UTC)
     for (version, kind, bound, of), count in counts.items():
         yield Series(source=server.source, version=version, kind=kind, value=count, bound=bound, of=of, started=started)

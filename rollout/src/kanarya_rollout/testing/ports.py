@@ -338,7 +338,7 @@ class FakeMetrics:
         self.drift: dict[str, tuple[str, ...]] = {}
         """By version: columns that drift."""
 
-    def read(self, versions: Iterable[str]) -> tuple[Series, ...]:
+    def read(self, versions: Iterable[str], *, fresh: bool = True) -> tuple[Series, ...]:  # noqa: ARG002 (the port's)
         """As the port says."""
         if not self.reachable:
             raise Unreachable("no process answers a scrape")
