@@ -31,7 +31,7 @@ def test_users_are_counted_with_those_who_reached_the_goal_for_the_version_that_
         '{goal="purchase",model="iris",version="2"}': 1,
         '{goal="click",model="iris",version="1"}': 0,
     }
-    assert asked.metric("kanarya_model_requests_total")['{code="200",model="iris",version="2"}'] == 0
+    assert set(asked.metric("kanarya_model_requests_total").values()) == {0}
 
 
 def test_who_was_not_drawn_by_a_gateway_is_no_evidence(client):
