@@ -1,9 +1,12 @@
-"""One row of Iris as V2 JSON, 16 connections: kanarya-model beside KServe's ModelServer, on one core, in one run.
+"""One row of Iris as V2 JSON: kanarya-model beside KServe's ModelServer, on one core, in one run.
 
-    make bench-serving            or   .venv/bin/python bench/serving [--rounds 5] [--seconds 5] [--connections 16]
+    make bench-serving            or   .venv/bin/python bench/serving [--work forest] [--rounds 5] [--seconds 5]
 
-Both answer every row of Iris first and must agree with scikit-learn. Then rounds alternate between them, so that whatever else
-the machine does falls on both; medians and their ratio are what counts. On a machine that is not quiet, the ratio of requests
+    regression   logistic regression, as ONNX here; 16 connections
+    forest       a hundred trees, scikit-learn's own in both; 64 connections; and once more without batching
+
+All answer every row of Iris first and must agree with scikit-learn. Then rounds alternate between them, so that whatever else
+the machine does falls on all; medians and their ratio are what counts. On a machine that is not quiet, the ratio of requests
 per second of processor time, which a busy neighbour hardly moves, says more. Writes bench/results/serving.json.
 """
 
@@ -15,6 +18,7 @@ import platform
 import statistics
 import sys
 import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -23,12 +27,37 @@ from peers import ROOT, Peer, kanarya, kserve
 from rich.console import Console
 from rich.table import Table
 
-from kanarya_model.testing import build, estimator
+from kanarya_model.testing import Kind, build, estimator
 
 RESULTS = ROOT / "bench/results/serving.json"
-GOAL = 5.0
-"""Times KServe; issue C raises it to 15."""
 WARM_SECONDS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is asked."""
+
+    title: str
+    kind: Kind
+    """Of model, as `kanarya_model.testing` has them."""
+    connections: int
+    goal: float
+    """Times KServe."""
+    variants: dict[str, list[str]] = field(default_factory=dict)
+    """Our server with other flags, by name."""
+
+
+WORKS = {
+    "regression": Work(title="logistic regression, ONNX", kind="numeric", connections=16, goal=5.0),
+    "forest": Work(
+        title="100 trees, scikit-learn",
+        kind="forest",
+        connections=64,
+        goal=20.0,
+        variants={"  one by one": ["--batching", "off"]},
+    ),
+}
+"""Issue C raises the goal of the first to 15."""
 
 
 def body(row: list[float]) -> bytes:
@@ -46,17 +75,19 @@ def check_answers(peer: Peer, rows: list[list[float]], labels: list[str]) -> Non
 
 
 def measure(
-    peers: list[Peer], row: list[float], options: argparse.Namespace, console: Console
+    peers: list[Peer], row: list[float], connections: int, options: argparse.Namespace, console: Console
 ) -> dict[str, list[dict[str, float]]]:
     rounds: dict[str, list[dict[str, float]]] = {peer.name: [] for peer in peers}
+
+    def load(peer: Peer, seconds: int) -> dict[str, float]:
+        return wrk(f"{peer.url}/v2/models/iris/infer", body(row), seconds=seconds, connections=connections)
+
     for peer in peers:
-        wrk(f"{peer.url}/v2/models/iris/infer", body(row), seconds=WARM_SECONDS, connections=options.connections)
+        load(peer, WARM_SECONDS)
     for number in range(options.rounds):
         for peer in peers:
             before = peer.cpu_seconds()
-            result = wrk(
-                f"{peer.url}/v2/models/iris/infer", body(row), seconds=options.seconds, connections=options.connections
-            )
+            result = load(peer, options.seconds)
             if result["not_2xx"] or result["broken"]:
                 sys.exit(f"bench: {peer.name} had answers that were not 2xx, or broken connections: {result}")
             result["per_second"] = result["requests"] / result["seconds"]
@@ -85,20 +116,41 @@ COLUMNS = {
 }
 
 
-def report(results: dict[str, dict[str, object]], ratio: dict[str, float], load: float, console: Console) -> None:
-    table = Table(title="One row of Iris, logistic regression, V2 JSON, one core; medians")
+def report(work: Work, results: dict[str, dict[str, object]], ratio: dict[str, float], console: Console) -> None:
+    table = Table(title=f"One row of Iris, {work.title}, V2 JSON, {work.connections} connections, one core; medians")
     table.add_column("server", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column, justify="right", no_wrap=True)
     for name, one in results.items():
         table.add_row(name, *(format(one[key], spec) for key, spec in COLUMNS.values()))
     console.print(table)
-    if load > 0.5:
-        console.print(f"the machine was not quiet before the run: load {load:.1f}")
-    reached = "reached" if ratio["per_second"] >= GOAL else "missed"
+    reached = "reached" if ratio["per_second"] >= work.goal else "missed"
     console.print(
-        f"ratio {ratio['per_second']:.1f}, by processor time {ratio['per_cpu_second']:.1f} (goal {GOAL:g}): {reached}"
+        f"ratio {ratio['per_second']:.1f}, by processor time {ratio['per_cpu_second']:.1f} (goal {work.goal:g}): {reached}"
     )
+
+
+def run(work: Work, options: argparse.Namespace, console: Console) -> dict[str, object]:
+    """Start the peers, load them, stop them; everything measured."""
+    model, table = estimator(work.kind)
+    rows, labels = table.tolist(), model.predict(table).tolist()
+    with tempfile.TemporaryDirectory(prefix="kanarya-bench-") as scratch:
+        artifact = build(Path(scratch) / "artifact", work.kind)
+        peers = [kserve(work.kind), kanarya(artifact)]
+        peers += [kanarya(artifact, *flags, name=name) for name, flags in work.variants.items()]
+        try:
+            for index, peer in enumerate(peers):
+                peer.start(Path(scratch) / f"{index}.log")
+                check_answers(peer, rows, labels)
+            rounds = measure(peers, rows[0], work.connections, options, console)
+            results = {peer.name: summary(peer, rounds[peer.name]) for peer in peers}
+        finally:
+            for peer in peers:
+                peer.stop()
+    theirs, ours = (results[peer.name] for peer in peers[:2])
+    ratio = {name: ours[name] / theirs[name] for name in ("per_second", "per_cpu_second")}
+    report(work, results, ratio, console)
+    return {"goal": work.goal, "connections": work.connections, "ratio": ratio, "servers": results}
 
 
 def machine() -> dict[str, object]:
@@ -116,30 +168,17 @@ def machine() -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/serving", description=__doc__.splitlines()[0])
+    parser.add_argument("--work", choices=WORKS, action="append", help="that alone; may be repeated")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=5, help="of each round")
-    parser.add_argument("--connections", type=int, default=16)
     options = parser.parse_args()
     require_tools()
     console, where = Console(), machine()
-    model, table = estimator("numeric")
-    rows, labels = table.tolist(), model.predict(table).tolist()
-    with tempfile.TemporaryDirectory(prefix="kanarya-bench-") as scratch:
-        peers = [kserve(), kanarya(build(Path(scratch) / "artifact", "numeric"))]
-        try:
-            for index, peer in enumerate(peers):
-                peer.start(Path(scratch) / f"{index}.log")
-                check_answers(peer, rows, labels)
-            rounds = measure(peers, rows[0], options, console)
-            results = {peer.name: summary(peer, rounds[peer.name]) for peer in peers}
-        finally:
-            for peer in peers:
-                peer.stop()
-    theirs, ours = (results[peer.name] for peer in peers)
-    ratio = {name: ours[name] / theirs[name] for name in ("per_second", "per_cpu_second")}
-    report(results, ratio, where["load_before"][0], console)
+    works = {name: run(WORKS[name], options, console) for name in options.work or WORKS}
+    if where["load_before"][0] > 0.5:
+        console.print(f"the machine was not quiet before the run: load {where['load_before'][0]:.1f}")
     at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    document = {"at": at, "machine": where, "options": vars(options), "goal": GOAL, "ratio": ratio, "servers": results}
+    document = {"at": at, "machine": where, "options": vars(options), "works": works}
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     RESULTS.write_text(json.dumps(document, indent=2) + "\n")
     console.print(f"written to {RESULTS.relative_to(ROOT)}")

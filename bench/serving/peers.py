@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 from load import cores
 
+from kanarya_model.testing import Kind
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60
 
@@ -83,15 +85,15 @@ def kanarya(artifact: Path, *more: str, name: str = "kanarya-model", **environme
         python=ROOT / ".venv/bin/python",
         arguments=[*serve, *more],
         environment=environment,
-        distributions=("kanarya-model", "onnxruntime", "uvicorn", "numpy"),
+        distributions=("kanarya-model", "onnxruntime", "scikit-learn", "uvicorn", "numpy"),
     )
 
 
-def kserve() -> Peer:
+def kserve(kind: Kind) -> Peer:
     return Peer(
         name="KServe",
         python=ROOT / ".venv-bench/bin/python",
-        arguments=["bench/serving/kserve_peer.py", "PORT"],
+        arguments=["bench/serving/kserve_peer.py", kind, "PORT"],
         distributions=("kserve", "scikit-learn", "uvicorn", "fastapi"),
     )
 

@@ -92,6 +92,12 @@ CLASS = "class"
 QUEUE = "kanarya_model_queue_seconds"
 """Histogram {model, version}: seconds that a prediction waited for a thread; those that need none are not in it."""
 
+BATCHES = "kanarya_model_batch_requests"
+"""Histogram {model, version}: requests that were predicted together, where the server merges those that wait."""
+
+BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+"""Upper bounds of that, in requests."""
+
 FEATURES = "kanarya_model_feature_values_total"
 """Counter {model, version, feature, bin}: values of answered rows, copies included, by the bins of the artifact's reference
 histogram."""

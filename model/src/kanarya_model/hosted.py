@@ -10,8 +10,9 @@ from pathlib import Path
 
 from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.rest import Rest
-from kanarya_model.edges.served import Served, Workers
-from kanarya_model.server import load
+from kanarya_model.edges.served import Served
+from kanarya_model.edges.workers import Workers
+from kanarya_model.server import load, serving
 from kanarya_model.settings import RECORDS, Settings, settings
 
 _NAMES = frozenset(field.name for field in fields(Settings)) - RECORDS
@@ -28,14 +29,7 @@ def chosen(directory: str | Path, options: Mapping[str, object]) -> Settings:
 
 def served(settings: Settings) -> Served:
     """The model, loaded, with threads for what takes long. Raises KanaryaError with every reason against it."""
-    workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
-    return Served(
-        load(settings),
-        workers=workers,
-        inline_rows=settings.inline_rows,
-        most_series=settings.most_series,
-        most_remembered=settings.most_remembered,
-    )
+    return serving(load(settings), settings, Workers(threads=settings.predict_threads, waiting=settings.most_queued))
 
 
 def application(settings: Settings) -> Rest:

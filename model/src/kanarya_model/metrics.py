@@ -37,22 +37,23 @@ _FROM_THE_START = (200, 500, 503)
 _OWN = (names.MODEL, names.VERSION)
 
 
-class Durations:
-    """Seconds of something, in the contract's buckets."""
+class Histogram:
+    """Amounts of something, in buckets of the contract."""
 
-    def __init__(self) -> None:
-        self.buckets = [0] * (len(names.DURATION_BUCKETS) + 1)
+    def __init__(self, bounds: tuple[float, ...] = names.DURATION_BUCKETS) -> None:
+        self._bounds = bounds
+        self.buckets = [0] * (len(bounds) + 1)
         """Not cumulative; the last is above every bound."""
-        self.seconds = 0.0
+        self.sum = 0.0
 
-    def observe(self, seconds: float) -> None:
+    def observe(self, amount: float) -> None:
         """Count one."""
-        self.seconds += seconds
-        self.buckets[bisect_left(names.DURATION_BUCKETS, seconds)] += 1
+        self.sum += amount
+        self.buckets[bisect_left(self._bounds, amount)] += 1
 
     def cumulative(self) -> list[tuple[str, float]]:
-        """Bound → how many took at most that, as Prometheus has it."""
-        bounds = [*(str(bound) for bound in names.DURATION_BUCKETS), "+Inf"]
+        """Bound → how many were at most that, as Prometheus has it."""
+        bounds = [*(str(bound) for bound in self._bounds), "+Inf"]
         return list(zip(bounds, map(float, accumulate(self.buckets)), strict=True))
 
 
@@ -69,8 +70,9 @@ class Counts:
         self.in_flight = 0
         self.codes: dict[tuple[Edge, int], int] = {}
         """By door and HTTP status."""
-        self.durations = Durations()
-        self.queue = Durations()
+        self.durations = Histogram()
+        self.queue = Histogram()
+        self.batches = Histogram(names.BATCH_BUCKETS)
         self.rejected = dict.fromkeys(Reason, 0)
         self.predictions = dict.fromkeys(classes, 0)
         self.feedback = {version: [0, 0]}
@@ -121,6 +123,16 @@ class Counts:
         """The request was not taken on: too much was asked at once."""
         with self._lock:
             self.codes[edge, 503] += 1
+
+    def went(self, waits: Sequence[float]) -> None:
+        """Requests that had waited for a thread for so many seconds were predicted together."""
+        self.batches.observe(len(waits))
+        for seconds in waits:
+            self.queue.observe(seconds)
+
+    def went_at_once(self, waits: Sequence[float]) -> None:
+        """Requests were predicted together that needed no thread."""
+        self.batches.observe(len(waits))
 
     def came_back(self, feedback: Feedback) -> None:
         """Labels came back. Raises Refusal for one version too many."""
@@ -181,17 +193,19 @@ def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
     )
     duration = HistogramMetricFamily(names.DURATION, "Seconds from request to answer, successes only.", labels=_OWN)
     queue = HistogramMetricFamily(names.QUEUE, "Seconds that a prediction waited for a thread.", labels=_OWN)
+    batches = HistogramMetricFamily(names.BATCHES, "Requests that were predicted together.", labels=_OWN)
     rejected = CounterMetricFamily(names.REJECTED, "Requests answered 4xx, by what was wrong.", labels=(*_OWN, names.REASON))
     in_flight = GaugeMetricFamily(names.IN_FLIGHT, "Inference requests being answered.", labels=_OWN)
     for counts in all_counts:
         for (edge, code), count in sorted(counts.codes.items()):
             requests.add_metric((*counts.own, edge.value, str(code)), count)
-        duration.add_metric(counts.own, counts.durations.cumulative(), counts.durations.seconds)
-        queue.add_metric(counts.own, counts.queue.cumulative(), counts.queue.seconds)
+        duration.add_metric(counts.own, counts.durations.cumulative(), counts.durations.sum)
+        queue.add_metric(counts.own, counts.queue.cumulative(), counts.queue.sum)
+        batches.add_metric(counts.own, counts.batches.cumulative(), counts.batches.sum)
         for reason, count in counts.rejected.items():
             rejected.add_metric((*counts.own, reason.value), count)
         in_flight.add_metric(counts.own, counts.in_flight)
-    return requests, duration, queue, rejected, in_flight
+    return requests, duration, queue, batches, rejected, in_flight
 
 
 def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
@@ -227,7 +241,7 @@ def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs])
             by_code[code] += count
         for code, count in sorted(by_code.items()):
             requests.add_metric((*copies.own, str(code)), count)
-        duration.add_metric(copies.own, copies.durations.cumulative(), copies.durations.seconds)
+        duration.add_metric(copies.own, copies.durations.cumulative(), copies.durations.sum)
         for name, count in copies.predictions.items():
             predictions.add_metric((*copies.own, name), count)
     return requests, duration, predictions, paired

@@ -27,7 +27,8 @@ from kanarya_model.edges.http import Application
 from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.protocol import Patience, limited
 from kanarya_model.edges.rest import Rest
-from kanarya_model.edges.served import Served, Workers
+from kanarya_model.edges.served import Served
+from kanarya_model.edges.workers import Workers
 from kanarya_model.recorders import Recorders
 from kanarya_model.settings import Settings
 
@@ -68,6 +69,20 @@ def load(settings: Settings) -> Model:
     return model
 
 
+def serving(model: Model, settings: Settings, workers: Workers, make: Callable[..., Served] = Served, **more: object) -> Served:
+    """The model as every edge serves it. `make` and `more`: for who watches it."""
+    merge = settings.batching == "on" or (settings.batching == "auto" and not model.quick)
+    return make(
+        model,
+        workers=workers,
+        inline_rows=settings.inline_rows,
+        batch_rows=settings.most_batch_rows if merge else 0,
+        most_series=settings.most_series,
+        most_remembered=settings.most_remembered,
+        **more,
+    )
+
+
 def serve(settings: Settings, ready: Callable[[Model, int, int | None], None]) -> None:
     """Serve until a signal says stop. `ready` is told the model and the ports of HTTP and of gRPC once it listens.
 
@@ -97,14 +112,7 @@ def _server(
     settings: Settings,
     listening: Callable[[int, int | None], None],
 ) -> "_Server":
-    served = recorders.served(
-        model,
-        workers=workers,
-        inline_rows=settings.inline_rows,
-        most_series=settings.most_series,
-        most_remembered=settings.most_remembered,
-        sampled=recorders.sampled,
-    )
+    served = serving(model, settings, workers, recorders.served, sampled=recorders.sampled)
     limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
     application = Rest([served], limits=limits, collectors=recorders.collectors)
     grpc = None if settings.grpc_port is None else _grpc([served], settings, recorders)

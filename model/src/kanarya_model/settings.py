@@ -78,6 +78,13 @@ class Settings:
     inline_rows: int = _setting(
         256, "more rows than this are predicted on a thread of their own; a scikit-learn model's always", kind=int
     )
+    batching: str = _setting(
+        "auto",
+        "whether requests that come together are predicted together, each answered as if it had been alone: "
+        "on, off, or auto, which is on for a scikit-learn model and off for ONNX",
+        pattern=r"auto|on|off",
+    )
+    most_batch_rows: int = _setting(1024, "most rows that are predicted together", kind=int, low=1)
     most_series: int = _setting(2000, "most series that count features; 0 counts none", kind=int)
     most_remembered: int = _setting(
         20_000, "most rows predicted on copies whose labels are waited for, to compare with the champion", kind=int

@@ -3,6 +3,7 @@
     directory = build(tmp_path / "v1", "numeric")        logistic regression on four numbers, as ONNX
     directory = build(tmp_path / "v1", "mixed")          three numbers and a word, as ONNX
     directory = build(tmp_path / "v1", "skops")          the same columns as "mixed", as a scikit-learn pipeline
+    directory = build(tmp_path / "v1", "forest")         a hundred trees on four numbers, as scikit-learn's
 
 It writes what the training job writes, with the least of everything: no search, no MLflow files, a small example. Needs
 scikit-learn, pandas, skops and skl2onnx, which the server itself does not.
@@ -19,6 +20,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -27,13 +29,16 @@ from skops import io
 from kanarya_contracts.artifact import ArtifactContract, FileDigest, digest
 from kanarya_contracts.names import CONTRACT_FILE
 
-Kind = Literal["numeric", "mixed", "skops"]
+Kind = Literal["numeric", "mixed", "skops", "forest"]
 
 NUMBERS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
-"""Columns of "numeric"; "mixed" and "skops" have the first three and `garden`."""
+"""Columns of "numeric" and "forest"; "mixed" and "skops" have the first three and `garden`."""
 
 WORDS = ("north", "south")
 """Categories of `garden`; any other word is refused by "mixed" and accepted by "skops"."""
+
+_MATRIX, _SKOPS = ("numeric", "forest"), ("skops", "forest")
+"""Kinds that take numbers alone, and kinds that are scikit-learn's."""
 
 _OPSET = 18
 _EXAMPLE_ROWS = (0, 50, 100, 149)
@@ -73,6 +78,8 @@ def _fit(kind: Kind, seed: int, *, int_labels: bool) -> tuple[_Fitted, NDArray[A
     if kind == "numeric":
         table: Any = rows
         model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0 + seed))
+    elif kind == "forest":
+        table, model = rows, RandomForestClassifier(100, random_state=seed)
     else:
         table = pd.DataFrame(dict(zip(NUMBERS[:3], rows.T[:3], strict=True)))
         table["garden"] = np.where(rows[:, 3] + np.arange(len(rows)) % 2 > 1.5, WORDS[0], WORDS[1])
@@ -85,7 +92,7 @@ def _fit(kind: Kind, seed: int, *, int_labels: bool) -> tuple[_Fitted, NDArray[A
 
 
 def _model_file(kind: Kind, fitted: _Fitted) -> tuple[str, bytes]:
-    if kind == "skops":
+    if kind in _SKOPS:
         return "model.skops", bytes(io.dumps(fitted.estimator))
     if kind == "numeric":
         types = [("X", FloatTensorType([None, len(NUMBERS)]))]
@@ -98,17 +105,17 @@ def _model_file(kind: Kind, fitted: _Fitted) -> tuple[str, bytes]:
 
 def _contract(kind: Kind, model: str, fitted: _Fitted, targets: NDArray[Any], files: dict[str, bytes]) -> ArtifactContract:
     classes = [str(label) for label in fitted.estimator.classes_]
-    numeric = np.asarray(fitted.table if kind == "numeric" else fitted.table[list(NUMBERS[:3])], np.float64)
+    numeric = np.asarray(fitted.table if kind in _MATRIX else fitted.table[list(NUMBERS[:3])], np.float64)
     name = next(iter(files))
     runtime: dict[str, object] = {"format": "onnx", "file": name}
-    if kind == "skops":
+    if kind in _SKOPS:
         runtime = {"format": "skops", "file": name, "reason": "asked for by a test"}
     fields: dict[str, object] = {
         "model": model,
         "inputs": _columns(kind, numeric),
         "outputs": [
             {"name": "label", "datatype": "INT64" if targets.dtype == np.int64 else "BYTES", "shape": [-1]},
-            {"name": "probabilities", "datatype": "FP64" if kind == "skops" else "FP32", "shape": [-1, len(classes)]},
+            {"name": "probabilities", "datatype": "FP64" if kind in _SKOPS else "FP32", "shape": [-1, len(classes)]},
         ],
         "classes": classes,
         "runtime": runtime,
@@ -141,7 +148,7 @@ def _histograms(kind: Kind, fitted: _Fitted, numeric: NDArray[np.float64]) -> di
         edges = np.unique(np.quantile(values, np.linspace(0, 1, 11)[1:-1]))
         counts = np.bincount(np.searchsorted(edges, values, side="right"), minlength=len(edges) + 1)
         histograms[name] = {"kind": "numeric", "edges": edges.tolist(), "counts": counts.tolist()}
-    if kind != "numeric":
+    if kind not in _MATRIX:
         histograms["garden"] = {"kind": "categorical", "counts": fitted.table["garden"].value_counts().to_dict()}
     return histograms
 
@@ -151,15 +158,15 @@ def _columns(kind: Kind, numeric: NDArray[np.float64]) -> list[dict[str, object]
     columns: list[dict[str, object]] = [
         {"kind": "numeric", "name": name, "minimum": low, "maximum": high} for name, low, high in bounds
     ]
-    if kind != "numeric":
+    if kind not in _MATRIX:
         unknown = "accept" if kind == "skops" else "refuse"
         columns.append({"kind": "categorical", "name": "garden", "categories": sorted(WORDS), "unknown": unknown})
     return columns
 
 
 def _example(kind: Kind, fitted: _Fitted) -> dict[str, object]:
-    table = fitted.table[list(_EXAMPLE_ROWS)] if kind == "numeric" else fitted.table.iloc[list(_EXAMPLE_ROWS)]
-    inputs = dict(zip(NUMBERS, table.T.tolist(), strict=True)) if kind == "numeric" else table.to_dict("list")
+    table = fitted.table[list(_EXAMPLE_ROWS)] if kind in _MATRIX else fitted.table.iloc[list(_EXAMPLE_ROWS)]
+    inputs = dict(zip(NUMBERS, table.T.tolist(), strict=True)) if kind in _MATRIX else table.to_dict("list")
     return {
         "inputs": inputs,
         "labels": fitted.estimator.predict(table).tolist(),

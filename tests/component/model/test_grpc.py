@@ -223,13 +223,16 @@ def long_calls(stub, number):
     return [infer.future(long) for _ in range(number)]
 
 
-def test_health_waits_neither_for_long_predictions_nor_for_streams_that_stay_open(serve, tmp_path):
+def test_health_waits_neither_for_long_predictions_nor_for_open_streams_and_calls_that_do_wait_are_merged(serve, tmp_path):
     server = serve(build(tmp_path / "words", "skops"), "--grpc-port", "0")
     stub = connect(server)
     held = [
         reflection_pb2_grpc.ServerReflectionStub(stub.channel).ServerReflectionInfo(iter(threading.Event, None)) for _ in "ab"
     ]
-    asked = long_calls(stub, 8)
+    numbers = [tensor(name, fp64_contents=[5.1], shape=[1]) for name in ("sepal_length", "sepal_width", "petal_length")]
+    short = request(*numbers, tensor("garden", "BYTES", [1], bytes_contents=[b"north"])).SerializeToString()
+    infer = stub.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+    asked = long_calls(stub, 8) + [infer.future(short) for _ in range(8)]
     waits = []
     while not all(call.done() for call in asked):
         began = time.perf_counter()
@@ -238,8 +241,11 @@ def test_health_waits_neither_for_long_predictions_nor_for_streams_that_stay_ope
         waits.append((time.perf_counter() - began, sum(call.done() for call in asked)))
 
     assert {done for _, done in waits} >= {0}
-    assert [pb.ModelInferResponse.FromString(call.result()).outputs[0].shape for call in asked] == [[MANY]] * 8
+    answers = [pb.ModelInferResponse.FromString(call.result()).outputs[0].shape for call in asked]
+    assert answers == [[MANY]] * 8 + [[1]] * 8
     assert max(seconds for seconds, _ in waits) < 2
+    assert server.metric("kanarya_model_batch_requests_sum") == 16
+    assert server.metric("kanarya_model_batch_requests_count") < 16
     for stream in held:
         stream.cancel()
     stub.channel.close()

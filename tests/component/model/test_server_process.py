@@ -4,6 +4,8 @@ import json
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -147,6 +149,16 @@ def test_a_port_in_use_is_status_3_and_says_what_to_do(fails, artifact):
 
     assert code == 3
     assert line == f"kanarya-model: port {port} on 127.0.0.1 is in use; give another with --port, or --port 0 for any free one"
+
+
+def test_what_an_onnx_model_over_http_does_not_need_is_not_imported(artifact):
+    program = "import sys; from kanarya_model.__main__ import main; main(['check', sys.argv[1]]); print(*sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", program, artifact], capture_output=True, text=True, check=True)
+
+    imported = set(done.stdout.splitlines()[-1].split())
+    assert {"onnxruntime", "kanarya_model.server"} <= imported
+    assert imported & {"grpc", "boto3", "sklearn", "pandas", "skops", "fastapi", "flask", "kserve"} == set()
 
 
 # --- stop ------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from kanarya_model.artifact import read
 from kanarya_model.core.model import Model
 from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.rest import Rest
-from kanarya_model.edges.served import Served, Workers
+from kanarya_model.edges.served import Served
+from kanarya_model.edges.workers import Workers
 from kanarya_model.testing import build
 
 MOST_ROWS = 1000
@@ -137,6 +138,11 @@ def _runner() -> Iterator[tuple[asyncio.Runner, Workers]]:
 def client(model: Callable[[str], Model], _runner: tuple[asyncio.Runner, Workers]) -> Callable[..., Client]:
     """Kind → a client of that model's application, with counters of its own."""
     runner, workers = _runner
-    return lambda kind="numeric": Client(
-        Served(model(kind), workers=workers, inline_rows=100, most_series=2000, most_remembered=100), runner
-    )
+
+    def get(kind: str = "numeric", batch_rows: int = 0) -> Client:
+        served = Served(
+            model(kind), workers=workers, inline_rows=100, batch_rows=batch_rows, most_series=2000, most_remembered=100
+        )
+        return Client(served, runner)
+
+    return get

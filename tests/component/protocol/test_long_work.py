@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from kanarya_model.edges import v1_rest, v2_rest
-from kanarya_model.edges.served import Workers
+from kanarya_model.edges.workers import Workers
 
 INFER, LIVE = "/v2/models/iris/infer", "/v2/health/live"
 ROWS = 200

@@ -103,6 +103,9 @@ class Evidence:
         """Take a few answered rows. Returns whether it is time to fold."""
         if not self._features:
             return False
+        if rows.count > PENDING_ROWS:
+            self.take(self.look(rows))  # many rows take long to look at: not while others wait for the lock
+            return False
         with self._lock:
             start, end = self._rows, self._rows + rows.count
             if end > PENDING_ROWS:

@@ -31,6 +31,10 @@ class Prediction:
         """The elements of an output that the contract names."""
         return self.labels if name == "label" else self.probabilities
 
+    def part(self, start: int, end: int) -> "Prediction":
+        """The answer for the rows from `start` up to `end`; the same memory."""
+        return Prediction(labels=self.labels[start:end], probabilities=self.probabilities[start:end])
+
 
 class Predictor(Protocol):
     """A model's file, loaded. One file in `loaders/` per kind."""

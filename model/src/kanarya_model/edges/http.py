@@ -9,6 +9,7 @@ import orjson
 from kanarya_contracts.names import HEADER_MIRRORED_TO
 from kanarya_model.core.refusal import Reason, Refusal, quoted
 from kanarya_model.edges.compression import INFLATERS, inflate
+from kanarya_model.edges.workers import ClientLeft
 
 Headers = Mapping[bytes, bytes]
 """By name in lower case; of one that is given twice, the last."""
@@ -24,6 +25,8 @@ BEGAN = "began"
 """In a scope's `state`: `perf_counter` when the request's first byte came. `protocol` puts it there."""
 IN_FLIGHT = "in_flight"
 """In a scope's `state`: requests of this process that had begun and had no answer when this one's head was there."""
+GONE = "gone"
+"""In a scope's `state`: whether its client has left, a function (`workers.Gone`)."""
 LONG_BODY = 1 << 18
 """A body of more bytes takes milliseconds to read: a thread's work, reading, prediction and all."""
 MIRRORED_TO = HEADER_MIRRORED_TO.encode()
@@ -35,10 +38,6 @@ FORM = frozenset({b"application/x-www-form-urlencoded"})
 BYTES = frozenset({b"application/octet-stream"})
 _DIGITS = 18
 _JSON_TYPES = frozenset({b"", b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
-
-
-class ClientLeft(Exception):
-    """The client closed the connection before its request was complete."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

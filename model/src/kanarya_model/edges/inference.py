@@ -15,12 +15,12 @@ from kanarya_model.core.refusal import Reason, Refusal
 from kanarya_model.core.request import Answered
 from kanarya_model.edges.http import (
     BEGAN,
+    GONE,
     IN_FLIGHT,
     JSON,
     MIRRORED_TO,
     REQUEST_ID,
     Application,
-    ClientLeft,
     Headers,
     Receive,
     Reply,
@@ -29,7 +29,8 @@ from kanarya_model.edges.http import (
     error,
     read_body,
 )
-from kanarya_model.edges.served import Overloaded, Served
+from kanarya_model.edges.served import Served
+from kanarya_model.edges.workers import ClientLeft, Gone, Overloaded, never_gone
 from kanarya_model.metrics import Counts
 
 log = logging.getLogger(__name__)
@@ -61,8 +62,8 @@ class Exchange(Protocol):
         """Refuse a body by how it is announced."""
         ...
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Answered]:
-        """The reply and what it answers. Raises Refusal, ModelFault or Overloaded."""
+    async def answer(self, headers: Headers, body: bytes, gone: Gone) -> tuple[Reply, Answered]:
+        """The reply and what it answers. Raises Refusal, ModelFault, Overloaded or ClientLeft."""
         ...
 
 
@@ -83,7 +84,7 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
                 _check_load(state[IN_FLIGHT], limits.in_flight)
             exchange.check(headers)
             body = await read_body(headers, receive, limits.body_bytes)
-            reply, answered = await exchange.answer(headers, body)
+            reply, answered = await exchange.answer(headers, body, state[GONE] if state else never_gone)
             await send_back(send, reply)
             seconds, labels = perf_counter() - began, answered.prediction.labels.tolist()
             counts.succeeded(edge, seconds, labels)
@@ -98,7 +99,7 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
             again = (b"retry-after", b"%d" % overload.retry_seconds)
             await send_back(send, Reply(status=503, body=error(str(overload)), headers=(JSON, again)))
         except ClientLeft:
-            log.debug("a client left before its request was complete")
+            log.debug("a client left before it had its answer")
         except Exception:
             log.exception("inference failed")
             counts.failed(edge)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from kanarya_contracts.metrics import Edge
 from kanarya_model.edges.http import BEGAN, MIRRORED_TO, REQUEST_ID, Application, Message, Receive, Scope, Send
 from kanarya_model.edges.rest import Rest
+from kanarya_model.edges.workers import Gone
 from kanarya_model.records.access import NOWHERE, AccessLog, Door, Visit
 
 if TYPE_CHECKING:
@@ -93,10 +94,10 @@ def logged_call(call: "Call", log: AccessLog) -> "Call":
     """A call by gRPC, with a line in the log."""
     ids = RequestIds()
 
-    def logged(content: bytes, metadata: "Metadata") -> "Outcome":
+    def logged(content: bytes, metadata: "Metadata", gone: Gone) -> "Outcome":
         began = perf_counter()
         request_id = metadata[REQUEST_ID] = ids.of(metadata.get(REQUEST_ID, b""))
-        outcome = call(content, metadata)
+        outcome = call(content, metadata, gone)
         one, seconds = outcome.served, perf_counter() - began
         door = Door(one.model.name, one.model.version, Edge.V2_GRPC) if one else NOWHERE
         copy, sizes = _is_copy(metadata.get(MIRRORED_TO, b""), door), (len(content), len(outcome.answer))

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from kanarya_model.edges.cycle import Cycle
-from kanarya_model.edges.http import BEGAN, IN_FLIGHT, error
+from kanarya_model.edges.http import BEGAN, GONE, IN_FLIGHT, error
 
 _REST_SECONDS = 5.0
 _REST_BYTES = 16 << 20
@@ -118,7 +118,7 @@ class StrictHttp(HttpToolsProtocol):
         began = perf_counter()
         self._deadline = began + self.patience.request_seconds
         super().on_message_begin()
-        self.scope["state"][BEGAN] = began
+        self.scope["state"] |= {BEGAN: began, GONE: self.transport.is_closing}
 
     def on_headers_complete(self) -> None:
         """Its head has been read. What is raised here stops the parser, and `send_400_response` answers."""

@@ -32,7 +32,6 @@ from kanarya_model.edges.documents import read_document, refuse_repeats
 from kanarya_model.edges.http import (
     JSON,
     MIRRORED_TO,
-    ClientLeft,
     Receive,
     Reply,
     Scope,
@@ -46,6 +45,7 @@ from kanarya_model.edges.inference import Exchange, Handler, Limits, refused
 from kanarya_model.edges.served import Served, find
 from kanarya_model.edges.v1_rest import V1Exchange
 from kanarya_model.edges.v2_rest import EXTENSIONS, V2Exchange
+from kanarya_model.edges.workers import ClientLeft
 from kanarya_model.metrics import CONTENT_TYPE, Exposition
 
 log = logging.getLogger(__name__)

@@ -5,53 +5,24 @@ Made by `server`; shared by all edges of a process, so that a version is counted
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import perf_counter
 from typing import Protocol, TypeVar
 
 from kanarya_contracts.metrics import Edge
-from kanarya_contracts.problems import KanaryaError
 from kanarya_model.core.evidence import Evidence, Seen
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.core.pairs import Pairs
 from kanarya_model.core.refusal import listed, quoted
 from kanarya_model.core.request import Answered
+from kanarya_model.edges.batcher import Batcher, LoopBatcher, ThreadBatcher
+from kanarya_model.edges.workers import Gone, Workers, never_gone
 from kanarya_model.metrics import Counts
 
 _PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
 
 _T = TypeVar("_T")
-
-
-class Overloaded(KanaryaError):
-    """Nobody's mistake: more was asked at once than this server takes on. Asking again a little later is right."""
-
-    retry_seconds = 1
-
-
-class Workers:
-    """Threads for long work. At most `waiting` pieces wait or are worked on; one more is refused at once."""
-
-    def __init__(self, *, threads: int, waiting: int) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="predict")
-        self._most = waiting
-        self._waiting = 0
-
-    async def run(self, work: Callable[[], _T]) -> _T:
-        """What `work` returns or raises. Raises Overloaded."""
-        if self._waiting >= self._most:
-            raise Overloaded(f"{self._most} predictions wait already, expected at most that")
-        self._waiting += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        finally:
-            self._waiting -= 1
-
-    def close(self) -> None:
-        """End the threads when their work is done."""
-        self._threads.shutdown()
 
 
 class Sampled(Protocol):
@@ -65,8 +36,9 @@ class Sampled(Protocol):
 class Served:
     """A model version with what belongs to it here.
 
-    More than `inline_rows` are predicted by `workers`; features are counted in at most `most_series` series; of copies, the
-    predictions on at most `most_remembered` rows wait for their labels; `sampled` keeps requests, where there is a request log.
+    More than `inline_rows` are predicted by `workers`; requests are merged up to `batch_rows` rows, where that is not 0;
+    features are counted in at most `most_series` series; of copies, the predictions on at most `most_remembered` rows wait for
+    their labels; `sampled` keeps requests, where there is a request log.
     """
 
     def __init__(
@@ -75,6 +47,7 @@ class Served:
         *,
         workers: Workers,
         inline_rows: int,
+        batch_rows: int,
         most_series: int,
         most_remembered: int = 0,
         sampled: Sampled | None = None,
@@ -98,6 +71,17 @@ class Served:
         self._version = model.version.encode()
         self._workers = workers
         self._inline_rows = inline_rows if model.quick else 0
+        self._batcher = self._make_batcher(batch_rows) if batch_rows else None
+
+    def _make_batcher(self, most_rows: int) -> Batcher:
+        if not self.model.quick:
+            return ThreadBatcher(self._predict, self._workers, most_rows=most_rows, went=self.counts.went)
+        return LoopBatcher(self._predict, most_rows=min(most_rows, self._inline_rows), went=self.counts.went_at_once)
+
+    @property
+    def merges_in_threads(self) -> bool:
+        """Whether requests that wait for a thread are predicted together."""
+        return self._batcher is not None and not self.model.quick
 
     def counting(self, mirrored_to: bytes | None) -> Counts:
         """Where a request with this HEADER_MIRRORED_TO is counted: in `copies` if it is one, and its answer reaches nobody."""
@@ -109,23 +93,29 @@ class Served:
 
     def predict_here(self, rows: Rows) -> Prediction:
         """The model's answer, in the thread that asks: for quick rows, and edges with threads. Raises Refusal or ModelFault."""
+        return self._predict(rows)
+
+    def _predict(self, rows: Rows) -> Prediction:
         prediction = self.model.predict(rows)
         if self._evidence.add(rows):
             self._evidence.fold()
         return prediction
 
-    async def predict(self, rows: Rows) -> Prediction:
-        """The model's answer, from a thread where it may take long. Raises Refusal, ModelFault or Overloaded."""
-        if self.is_quick(rows):
+    async def predict(self, rows: Rows, gone: Gone = never_gone) -> Prediction:
+        """The model's answer, from a thread where it may take long. Raises Refusal, ModelFault, Overloaded or ClientLeft."""
+        quick = self.is_quick(rows)
+        if self._batcher is not None and (quick or not self.model.quick):
+            return await self._batcher.predict(rows, gone)
+        if quick:
             prediction = self.model.predict(rows)
             if self._evidence.add(rows):
                 asyncio.get_running_loop().call_soon(self._evidence.fold)
             return prediction
-        return await self.aside(lambda: (rows, self.model.predict(rows)))
+        return await self.aside(lambda: (rows, self.model.predict(rows)), gone)
 
-    async def aside(self, work: Callable[[], tuple[Rows, _T]]) -> _T:
-        """What `work` makes of the rows that it names, from a thread. Raises what it raises, or Overloaded."""
-        made, seen, waited = await self._workers.run(partial(self._looked, work, perf_counter()))
+    async def aside(self, work: Callable[[], tuple[Rows, _T]], gone: Gone) -> _T:
+        """What `work` makes of the rows that it names, from a thread. Raises what it raises, Overloaded or ClientLeft."""
+        made, seen, waited = await self._workers.run(partial(self._looked, work, perf_counter()), gone)
         self._evidence.take(seen)
         self.counts.queue.observe(waited)
         return made

@@ -11,6 +11,7 @@ from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.edges.http import MIRRORED_TO, Application, Headers, Message, Receive, Scope, Send
 from kanarya_model.edges.served import Served
+from kanarya_model.edges.workers import Gone, never_gone
 from kanarya_model.records import spans
 from kanarya_model.records.spans import Spans
 
@@ -33,15 +34,18 @@ class TracedServed(Served):
         with self._spans.predicting(rows.count):
             return super().predict_here(rows)
 
-    async def predict(self, rows: Rows) -> Prediction:
+    async def predict(self, rows: Rows, gone: Gone = never_gone) -> Prediction:
         """As Served does."""
         with self._spans.predicting(rows.count):
-            return await super().predict(rows)
+            if not self.merges_in_threads:
+                return await super().predict(rows, gone)
+            with self._spans.in_thread():  # the batch that it goes with, and the wait for it
+                return await super().predict(rows, gone)
 
-    async def aside(self, work: Callable[[], tuple[Rows, _T]]) -> _T:
+    async def aside(self, work: Callable[[], tuple[Rows, _T]], gone: Gone) -> _T:
         """As Served does."""
         with self._spans.in_thread():
-            return await super().aside(work)
+            return await super().aside(work, gone)
 
 
 class TracedHttp:
@@ -90,10 +94,10 @@ def _copy(one: Served, headers: Headers) -> dict[str, str | int]:
 def traced_call(call: "Call", to: Spans) -> "Call":
     """A call by gRPC, with a span."""
 
-    def traced(content: bytes, metadata: "Metadata") -> "Outcome":
+    def traced(content: bytes, metadata: "Metadata", gone: Gone) -> "Outcome":
         with to.request(f"{_RPC['rpc.service']}/{_RPC['rpc.method']}", metadata, _RPC) as span:
             to.body_is_there()
-            outcome = call(content, metadata)
+            outcome = call(content, metadata, gone)
             if outcome.served:
                 span.set_attributes({**spans.of(outcome.served.model, Edge.V2_GRPC), **_copy(outcome.served, metadata)})
             span.set_attribute("rpc.grpc.status_code", outcome.code.value[0])

@@ -21,6 +21,7 @@ from kanarya_model.core.request import Answered
 from kanarya_model.edges.documents import read_document, refuse_repeats
 from kanarya_model.edges.http import FORM, LONG_BODY, Headers, Reply, check_json
 from kanarya_model.edges.served import Served
+from kanarya_model.edges.workers import Gone
 
 
 class V1Exchange:
@@ -40,13 +41,13 @@ class V1Exchange:
         """Refuse a body by how it is announced."""
         check_json(headers, also=FORM)
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Answered]:  # noqa: ARG002 (as every exchange)
+    async def answer(self, headers: Headers, body: bytes, gone: Gone) -> tuple[Reply, Answered]:  # noqa: ARG002 (as every exchange)
         """The reply and what it answers."""
         if len(body) > LONG_BODY:
-            answered = await self._one.aside(partial(self._whole, body))
+            answered = await self._one.aside(partial(self._whole, body), gone)
         else:
             rows = self._rows(body)
-            answered = Answered(None, rows, await self._one.predict(rows))
+            answered = Answered(None, rows, await self._one.predict(rows, gone))
         return Reply(status=200, body=orjson.dumps({"predictions": answered.prediction.labels.tolist()})), answered
 
     def _whole(self, body: bytes) -> tuple[Rows, Answered]:

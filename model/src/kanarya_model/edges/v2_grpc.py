@@ -32,8 +32,9 @@ from kanarya_model.core.refusal import Reason, Refusal
 from kanarya_model.core.request import Answered
 from kanarya_model.edges import open_inference_pb2 as pb
 from kanarya_model.edges.http import MIRRORED_TO, REQUEST_ID
-from kanarya_model.edges.served import Overloaded, Served, find
+from kanarya_model.edges.served import Served, find
 from kanarya_model.edges.v2_proto import ResponseWriter, parse, read_request
+from kanarya_model.edges.workers import ClientLeft, Gone, Overloaded
 from kanarya_model.metrics import Counts
 
 log = logging.getLogger(__name__)
@@ -42,15 +43,20 @@ SERVICE = "inference.GRPCInferenceService"
 _INTERNAL = "the model or its server failed; the server's log says why"
 _INFERENCE_THREADS = 4
 """More cost more processor time a request than they save."""
+_MERGING_THREADS = 64
+"""Where requests are merged, a thread does little but wait, and no more of them can go together than there are threads."""
 _OTHER_THREADS = 2
 
 OK = 200
+LEFT = 499
+"""No status of HTTP's: the client closed the connection before it was answered. Not counted."""
 EDGE = Edge.V2_GRPC
 _CODES = {
     OK: grpc.StatusCode.OK,
     400: grpc.StatusCode.INVALID_ARGUMENT,
     404: grpc.StatusCode.NOT_FOUND,
     413: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    LEFT: grpc.StatusCode.CANCELLED,
     500: grpc.StatusCode.INTERNAL,
     503: grpc.StatusCode.UNAVAILABLE,
 }
@@ -77,8 +83,8 @@ class Outcome(NamedTuple):
         return _CODES[self.status]
 
 
-Call = Callable[[bytes, Metadata], Outcome]
-"""A call for inference: the message's bytes, and its metadata."""
+Call = Callable[[bytes, Metadata, Gone], Outcome]
+"""A call for inference: the message's bytes, its metadata, whether its client has left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +149,8 @@ class V2Grpc:
     # --- methods ------------------------------------------------------------------------------------------------------
 
     def _register(self) -> None:
-        threads = ThreadPoolExecutor(_INFERENCE_THREADS, thread_name_prefix="grpc-infer")
+        merging = any(one.merges_in_threads for one in self._served)
+        threads = ThreadPoolExecutor(_MERGING_THREADS if merging else _INFERENCE_THREADS, thread_name_prefix="grpc-infer")
         methods: dict[str, Any] = {
             "ServerLive": _method(pb.ServerLiveRequest, lambda _, __: pb.ServerLiveResponse(live=True)),
             "ServerReady": _method(pb.ServerReadyRequest, lambda _, __: pb.ServerReadyResponse(ready=not self._draining)),
@@ -179,12 +186,12 @@ class V2Grpc:
     # --- inference ----------------------------------------------------------------------------------------------------
 
     def _infer(self, content: bytes, context: Context) -> bytes:
-        outcome = self._call(content, _metadata(context))
+        outcome = self._call(content, _metadata(context), lambda: not context.is_active())
         if outcome.status != OK:
             _abort(context, outcome.code, outcome.message)
         return outcome.answer
 
-    def _ask(self, content: bytes, metadata: Metadata) -> Outcome:
+    def _ask(self, content: bytes, metadata: Metadata, gone: Gone) -> Outcome:
         began = perf_counter()
         try:
             message = parse(content)
@@ -197,7 +204,7 @@ class V2Grpc:
         counts = one.counting(metadata.get(MIRRORED_TO))
         counts.began()
         try:
-            return Outcome(OK, one, self._answer(one, message, began, counts, metadata))
+            return Outcome(OK, one, self._answer(one, message, began, counts, metadata, gone))
         except Refusal as refusal:
             status = _status(refusal)
             counts.refused(EDGE, status, refusal.reason)
@@ -205,6 +212,8 @@ class V2Grpc:
         except Overloaded as refusal:
             counts.overloaded(EDGE)
             return Outcome(503, one, message=str(refusal))
+        except ClientLeft:
+            return Outcome(LEFT, one, message="the client has left")
         except Exception:
             log.exception("inference failed")
             counts.failed(EDGE)
@@ -212,10 +221,12 @@ class V2Grpc:
         finally:
             counts.ended()
 
-    def _answer(self, one: Served, message: pb.ModelInferRequest, began: float, counts: Counts, metadata: Metadata) -> bytes:
+    def _answer(
+        self, one: Served, message: pb.ModelInferRequest, began: float, counts: Counts, metadata: Metadata, gone: Gone
+    ) -> bytes:
         request = read_request(message, one.model.outputs)
         rows = one.model.inputs.rows(request.tensors)
-        prediction = self._predict(one, rows)
+        prediction = self._predict(one, rows, gone)
         answer = self._writers[one].write(request, prediction, as_raw=bool(message.raw_input_contents))
         seconds, labels = perf_counter() - began, prediction.labels.tolist()
         counts.succeeded(EDGE, seconds, labels)
@@ -226,11 +237,11 @@ class V2Grpc:
             one.sampled.take(Answered(request.id, rows, prediction), EDGE, seconds, metadata.get(REQUEST_ID), copy=copy)
         return answer
 
-    def _predict(self, one: Served, rows: Rows) -> Prediction:
+    def _predict(self, one: Served, rows: Rows, gone: Gone) -> Prediction:
         if one.is_quick(rows):
             return one.predict_here(rows)
         assert self._loop is not None  # noqa: S101 (`start` has set it before the first call)
-        return asyncio.run_coroutine_threadsafe(one.predict(rows), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(one.predict(rows, gone), self._loop).result()
 
 
 class _Reflection(reflection.ReflectionServicer):

@@ -12,6 +12,7 @@ from kanarya_model.edges.http import BYTES, DOCUMENT_LENGTH, FORM, LONG_BODY, He
 from kanarya_model.edges.served import Served
 from kanarya_model.edges.v2_request import read_request
 from kanarya_model.edges.v2_response import ResponseWriter
+from kanarya_model.edges.workers import Gone
 
 EXTENSIONS = ("binary_tensor_data",)
 """Of the protocol, as the server's metadata names them."""
@@ -32,14 +33,14 @@ class V2Exchange:
         """Refuse a body by how it is announced."""
         check_json(headers, also=BYTES if DOCUMENT_LENGTH in headers else FORM)
 
-    async def answer(self, headers: Headers, body: bytes) -> tuple[Reply, Answered]:
+    async def answer(self, headers: Headers, body: bytes, gone: Gone) -> tuple[Reply, Answered]:
         """The reply and what it answers."""
         length = document_length(headers)
         if len(body) > LONG_BODY:
-            return await self._one.aside(partial(self._whole, body, length))
+            return await self._one.aside(partial(self._whole, body, length), gone)
         request = read_request(body, length, known=self._model.outputs)
         rows = self._model.inputs.rows(request.tensors)
-        prediction = await self._one.predict(rows)
+        prediction = await self._one.predict(rows, gone)
         return self._writer.write(request, prediction), Answered(request.id, rows, prediction)
 
     def _whole(self, body: bytes, length: int | None) -> tuple[Rows, tuple[Reply, Answered]]:
