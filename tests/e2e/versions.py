@@ -137,8 +137,10 @@ def _answered(contract: ArtifactContract, graph: bytes) -> ArtifactContract:
     example = contract.example.model_copy(
         update={
             "inputs": {name: tuple(map(float, rows[:, place])) for place, name in enumerate(columns)},
-            "labels": tuple(map(str, labels)),
-            "probabilities": tuple(tuple(map(float, row)) for row in probabilities),
+            "outputs": {
+                "label": tuple(map(str, labels)),
+                "probabilities": tuple(tuple(map(float, row)) for row in probabilities),
+            },
         }
     )
     return contract.model_copy(update={"example": example})

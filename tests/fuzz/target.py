@@ -29,14 +29,14 @@ def _inputs(*columns: dict[str, object]) -> Inputs:
     values = {"kind": 0, "numeric": 1, "categorical": "x"}
     example = {
         "inputs": {column["name"]: [values[str(column["kind"])]] for column in columns},
-        "labels": ["setosa"],
-        "probabilities": [[0.5, 0.5]],
+        "outputs": {"label": ["setosa"], "probabilities": [[0.5, 0.5]]},
     }
     reference = {"rows": 1, "features": {}, "predictions": {}}
     made = contract(inputs=list(columns), example=example, reference=reference)
     return Inputs(made, largest=LARGEST_FP32, most_rows=_MOST)
 
 
+_TARGETS = contract().targets
 _MODELS = (_inputs(*_NUMBERS), _inputs(*_NUMBERS, _FLAG, _WORDS))
 _OUTPUTS = ("label", "probabilities")
 
@@ -90,8 +90,8 @@ def _tensor(content: bytes) -> None:
 def _feedback(body: bytes) -> None:
     document = read_document(body)
     refuse_repeats(body, document)
-    report = read_feedback(document, version="2", classes=("setosa", "virginica"), most_rows=_MOST)
-    assert 0 < report.right + report.wrong <= _MOST
+    report = read_feedback(document, version="2", targets=_TARGETS, most_rows=_MOST)
+    assert 0 < report.right + report.wrong == report.rows <= _MOST
 
 
 def _headers(content: bytes) -> None:

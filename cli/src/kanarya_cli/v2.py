@@ -3,6 +3,7 @@
 Speaks REST with one tensor a column, which every Kanarya model takes. Raises KanaryaError with the server's own words.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,13 +27,32 @@ class Input:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a model said in one tensor."""
+
+    data: tuple[Value, ...]
+    """Row by row."""
+    width: int
+    """Elements a row."""
+
+    @property
+    def rows(self) -> tuple[tuple[Value, ...], ...]:
+        """A row a row."""
+        return tuple(self.data[start : start + self.width] for start in range(0, len(self.data), self.width))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answer:
     """What the server said to some rows."""
 
     version: str
-    labels: tuple[str, ...]
-    probabilities: tuple[tuple[float, ...], ...]
-    """A row a row; empty where the model gives none."""
+    outputs: Mapping[str, Output]
+    """By name."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Of a classifier with one target."""
+        return tuple(str(label) for label in self.outputs["label"].data)
 
 
 def inputs_of(metadata: Mapping[str, object]) -> tuple[Input, ...]:
@@ -61,12 +81,8 @@ def answer_of(document: Mapping[str, object]) -> Answer:
     """The parts of a V2 inference response that people want."""
     outputs = document["outputs"]
     assert isinstance(outputs, list)  # noqa: S101
-    tensors = {one["name"]: one for one in outputs}
-    labels = tuple(str(label) for label in tensors["label"]["data"])
-    flat = tensors["probabilities"]["data"] if "probabilities" in tensors else []
-    width = len(flat) // len(labels) if labels else 0
-    rows = tuple(tuple(flat[start : start + width]) for start in range(0, len(flat), width)) if width else ()
-    return Answer(version=str(document.get("model_version", "")), labels=labels, probabilities=rows)
+    said = {one["name"]: Output(data=tuple(one["data"]), width=math.prod(one["shape"][1:])) for one in outputs}
+    return Answer(version=str(document.get("model_version", "")), outputs=said)
 
 
 def typed_rows(inputs: Sequence[Input], rows: Sequence[Mapping[str, str]]) -> list[Row]:

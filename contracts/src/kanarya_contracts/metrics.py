@@ -63,7 +63,8 @@ CHALLENGER = "challenger"
 """Label: `right` or `wrong`, of the answer to the copy."""
 
 SCORES = "kanarya_model_scores_total"
-"""Counter {model, version}: scores that came back for its answers: revenue, a rating, a Brier score; 0 or more."""
+"""Counter {model, version}: scores that came back for its answers, 0 or more. The model server counts errors of regressions, as
+shares of the contract's bound, 0 to 1; a server of yours may count revenue, a rating, a Brier score."""
 
 SCORE_SUM = "kanarya_model_score_sum_total"
 """Counter {model, version}: the sum of those scores."""
@@ -81,13 +82,14 @@ GOAL = "goal"
 """Label: a goal's name, as clients report it; bounded in number."""
 
 PREDICTIONS = "kanarya_model_predictions_total"
-"""Counter {model, version, class}: rows answered with each class."""
+"""Counter {model, version, class}: rows answered with each class; of a regression, with a number in each bin."""
 
 MIRRORED_PREDICTIONS = "kanarya_model_mirrored_predictions_total"
 """Counter {model, version, class}: rows of copies answered with each class."""
 
 CLASS = "class"
-"""Label: a class of the contract."""
+"""Label: a class of the contract, or the number of a bin of its reference's predictions, from 0 on. Where there are several
+targets, with the target's name before it: `colour=red`."""
 
 QUEUE = "kanarya_model_queue_seconds"
 """Histogram {model, version}: seconds that a prediction waited for a thread; those that need none are not in it."""

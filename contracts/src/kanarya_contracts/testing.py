@@ -40,11 +40,11 @@ def contract(*, files: Mapping[str, bytes] = FILES, **changes: object) -> Artifa
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]},
         ],
-        "classes": ["setosa", "virginica"],
+        "targets": [{"kind": "categorical", "name": "species", "classes": ["setosa", "virginica"]}],
         "runtime": {
             "format": "onnx",
             "file": MODEL_FILE,
-            "parity": {"rows": 30, "labels_different": 0, "probability_difference": 1e-7, "tolerance": 1e-5},
+            "parity": {"rows": 30, "labels_different": 0, "largest_difference": 1e-7, "tolerance": 1e-5},
         },
         "reference": {
             "rows": 100,
@@ -52,15 +52,14 @@ def contract(*, files: Mapping[str, bytes] = FILES, **changes: object) -> Artifa
                 "petal_length": {"kind": "numeric", "edges": [2.5, 4.5], "counts": [50, 20, 30]},
                 "garden": {"kind": "categorical", "counts": {"north": 60, "south": 40}},
             },
-            "predictions": {"setosa": 15, "virginica": 15},
+            "predictions": {"species": {"kind": "categorical", "counts": {"setosa": 15, "virginica": 15}}},
         },
         "example": {
             "inputs": {"petal_length": [1.4, 5.5], "garden": ["north", "south"]},
-            "labels": ["setosa", "virginica"],
-            "probabilities": [[0.9, 0.1], [0.2, 0.8]],
+            "outputs": {"label": ["setosa", "virginica"], "probabilities": [[0.9, 0.1], [0.2, 0.8]]},
         },
         "metrics": {"holdout-accuracy": {"value": 0.95}, "cv-accuracy": {"value": 0.94, "spread": 0.02}},
-        "data": {"source": "data/iris.csv", "sha256": digest(b"rows"), "rows": 130, "target": "species"},
+        "data": {"source": "data/iris.csv", "sha256": digest(b"rows"), "rows": 130},
         "training": {
             "digest": digest(b"data, code and configuration"),
             "code_revision": "0123456789abcdef0123456789abcdef01234567",

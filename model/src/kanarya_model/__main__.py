@@ -59,7 +59,7 @@ def _check(parsed: argparse.Namespace) -> int:
     from kanarya_model.server import load  # noqa: PLC0415
 
     model = load(chosen)
-    rows = len(model.contract.example.labels)
+    rows = model.contract.example.rows
     about = f"{model.name} ({model.contract.runtime.format}, {model.digest})"
     _say(f"{about} gives the right answers to its {rows} example rows", sys.stdout)
     return 0

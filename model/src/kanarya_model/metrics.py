@@ -18,12 +18,15 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from kanarya_contracts import metrics as names
+from kanarya_contracts.artifact import ArtifactContract
 from kanarya_contracts.metrics import Edge
 from kanarya_model.core.evidence import Evidence
 from kanarya_model.core.feedback import Feedback
 from kanarya_model.core.goal import GoalReport
+from kanarya_model.core.model import Prediction
 from kanarya_model.core.pairs import Pairs
 from kanarya_model.core.refusal import Reason, Refusal, listed
+from kanarya_model.core.tally import Tally
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -35,6 +38,11 @@ MOST_GOALS = 32
 
 _FROM_THE_START = (200, 500, 503)
 _OWN = (names.MODEL, names.VERSION)
+_SCORES = {
+    names.SCORES: "Scores that came back.",
+    names.SCORE_SUM: "Their sum.",
+    names.SCORE_SQUARES: "The sum of their squares.",
+}
 
 
 class Histogram:
@@ -61,12 +69,10 @@ class Counts:
     """The counters of one model version in this process: of requests that somebody waits for, or of copies of them. Used from
     the event loop and from gRPC's threads."""
 
-    def __init__(
-        self, *, model: str, version: str, digest: str, runtime: str, classes: Sequence[str], evidence: Evidence
-    ) -> None:
+    def __init__(self, *, model: str, version: str, digest: str, contract: ArtifactContract, evidence: Evidence) -> None:
         self.evidence = evidence
         self.own = (model, version)
-        self.info = (digest, runtime)
+        self.info = (digest, contract.runtime.format)
         self.in_flight = 0
         self.codes: dict[tuple[Edge, int], int] = {}
         """By door and HTTP status."""
@@ -74,11 +80,13 @@ class Counts:
         self.queue = Histogram()
         self.batches = Histogram(names.BATCH_BUCKETS)
         self.rejected = dict.fromkeys(Reason, 0)
-        self.predictions = dict.fromkeys(classes, 0)
+        self.tally = Tally(contract)
         self.feedback = {version: [0, 0]}
         """Version → right, wrong."""
         self.goals: dict[tuple[str, str], list[int]] = {}
         """Version and goal → users, and those of them who reached it."""
+        self.scores = {version: [0.0, 0.0, 0.0]} if contract.task == "regression" else {}
+        """Version → how many, their sum, the sum of their squares; nothing where answers are right or wrong."""
         self._lock = Lock()
 
     def opened(self, edge: Edge) -> None:
@@ -96,16 +104,12 @@ class Counts:
         with self._lock:
             self.in_flight -= 1
 
-    def succeeded(self, edge: Edge, seconds: float, labels: Sequence[object]) -> None:
+    def succeeded(self, edge: Edge, seconds: float, prediction: Prediction) -> None:
         """An answer with predictions went out, `seconds` after its request came in."""
         with self._lock:
             self.codes[edge, 200] += 1
             self.durations.observe(seconds)
-            if len(labels) == 1:
-                self.predictions[str(labels[0])] += 1
-                return
-            for label, count in Counter(labels).items():
-                self.predictions[str(label)] += count
+            self.tally.add(prediction)
 
     def refused(self, edge: Edge | None, code: int, reason: Reason) -> None:
         """The client was told of its mistake. Without an edge it was none for inference, and is no request that counts."""
@@ -145,6 +149,10 @@ class Counts:
         counts = self.feedback.setdefault(feedback.version, [0, 0])
         counts[0] += feedback.right
         counts[1] += feedback.wrong
+        if feedback.scores:
+            sums = self.scores.setdefault(feedback.version, [0.0, 0.0, 0.0])
+            for index, amount in enumerate((len(feedback.scores), sum(feedback.scores), sum(s * s for s in feedback.scores))):
+                sums[index] += amount
 
     def became(self, outcome: GoalReport) -> None:
         """What became of a user of an A/B test. Raises Refusal for one goal too many."""
@@ -209,17 +217,21 @@ def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
 
 
 def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
-    predictions = CounterMetricFamily(names.PREDICTIONS, "Rows answered, by class.", labels=(*_OWN, names.CLASS))
+    predictions = CounterMetricFamily(names.PREDICTIONS, "Rows answered, by class or bin.", labels=(*_OWN, names.CLASS))
     feedback = CounterMetricFamily(names.FEEDBACK, "Labels that came back, by outcome.", labels=(*_OWN, names.OUTCOME))
+    scores = [CounterMetricFamily(name, text, labels=_OWN) for name, text in _SCORES.items()]
     info = GaugeMetricFamily(names.INFO, "What is served; always 1.", labels=(*_OWN, "digest", "format"))
     for counts in all_counts:
-        for name, count in counts.predictions.items():
+        for name, count in counts.tally.counts():
             predictions.add_metric((*counts.own, name), count)
         for version, (right, wrong) in counts.feedback.items():
             feedback.add_metric((counts.own[0], version, "right"), right)
             feedback.add_metric((counts.own[0], version, "wrong"), wrong)
+        for version, sums in counts.scores.items():
+            for family, amount in zip(scores, sums, strict=True):
+                family.add_metric((counts.own[0], version), amount)
         info.add_metric((*counts.own, *counts.info), 1)
-    return predictions, feedback, info
+    return predictions, feedback, *scores, info
 
 
 def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs]) -> Iterable[Metric]:
@@ -228,7 +240,7 @@ def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs])
     )
     duration = HistogramMetricFamily(names.MIRRORED_DURATION, "Seconds from copy to answer, successes only.", labels=_OWN)
     predictions = CounterMetricFamily(
-        names.MIRRORED_PREDICTIONS, "Rows of copies answered, by class.", labels=(*_OWN, names.CLASS)
+        names.MIRRORED_PREDICTIONS, "Rows of copies answered, by class or bin.", labels=(*_OWN, names.CLASS)
     )
     paired = CounterMetricFamily(
         names.PAIRS, "Labels of copies, by which version was right.", labels=(*_OWN, names.CHAMPION, names.CHALLENGER)
@@ -242,7 +254,7 @@ def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs])
         for code, count in sorted(by_code.items()):
             requests.add_metric((*copies.own, str(code)), count)
         duration.add_metric(copies.own, copies.durations.cumulative(), copies.durations.sum)
-        for name, count in copies.predictions.items():
+        for name, count in copies.tally.counts():
             predictions.add_metric((*copies.own, name), count)
     return requests, duration, predictions, paired
 

@@ -117,16 +117,16 @@ def _contract(kind: Kind, model: str, fitted: _Fitted, targets: NDArray[Any], fi
             {"name": "label", "datatype": "INT64" if targets.dtype == np.int64 else "BYTES", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP64" if kind in _SKOPS else "FP32", "shape": [-1, len(classes)]},
         ],
-        "classes": classes,
+        "targets": [{"kind": "categorical", "name": "species", "classes": classes}],
         "runtime": runtime,
         "reference": {
             "rows": len(targets),
             "features": _histograms(kind, fitted, numeric),
-            "predictions": dict.fromkeys(classes, len(targets) // len(classes)),
+            "predictions": {"species": {"kind": "categorical", "counts": dict.fromkeys(classes, len(targets) // len(classes))}},
         },
         "example": _example(kind, fitted),
         "metrics": {"holdout-accuracy": {"value": float(fitted.estimator.score(fitted.table, targets))}},
-        "data": {"source": "scikit-learn's Iris", "sha256": digest(b"iris"), "rows": len(targets), "target": "species"},
+        "data": {"source": "scikit-learn's Iris", "sha256": digest(b"iris"), "rows": len(targets)},
         "training": {
             "digest": digest(name.encode()),
             "code_revision": "unknown",
@@ -169,6 +169,8 @@ def _example(kind: Kind, fitted: _Fitted) -> dict[str, object]:
     inputs = dict(zip(NUMBERS, table.T.tolist(), strict=True)) if kind in _MATRIX else table.to_dict("list")
     return {
         "inputs": inputs,
-        "labels": fitted.estimator.predict(table).tolist(),
-        "probabilities": fitted.estimator.predict_proba(table).tolist(),
+        "outputs": {
+            "label": fitted.estimator.predict(table).tolist(),
+            "probabilities": fitted.estimator.predict_proba(table).tolist(),
+        },
     }

@@ -99,10 +99,10 @@ def test_a_directory_without_a_contract_is_no_artifact(copy, spoil, words):
 def test_a_model_that_does_not_reproduce_its_example_is_refused(copy):
     directory = copy("numeric")
     example = json.loads((directory / "kanarya.json").read_bytes())["example"]
-    example["labels"][0] = "virginica"
+    example["outputs"]["label"][0] = "virginica"
     rewrite(directory, example=example)
 
-    with pytest.raises(KanaryaError, match="row 0: label 'setosa', expected 'virginica'"):
+    with pytest.raises(KanaryaError, match="row 0: label is 'setosa', expected 'virginica'"):
         load(Settings(dir=str(directory)))
 
 
@@ -128,7 +128,7 @@ def test_a_graph_with_other_inputs_or_outputs_is_refused(copy):
         load(Settings(dir=str(directory)))
 
     assert "the graph has inputs" in str(refused.value)
-    assert "the graph has outputs" in str(refused.value)
+    assert "the graph's output label is tensor(string), expected INT64" in str(refused.value)
 
 
 def test_a_skops_file_with_a_type_that_is_not_on_our_list_is_refused_by_name(copy):
@@ -160,7 +160,8 @@ def test_a_skops_file_that_is_none_is_refused(copy, content):
 
 def test_a_skops_model_of_other_classes_is_refused(copy):
     directory = copy("skops")
-    rewrite(directory, classes=["setosa", "virginica", "versicolor"])
+    targets = [{"kind": "categorical", "name": "species", "classes": ["setosa", "virginica", "versicolor"]}]
+    rewrite(directory, targets=targets)
 
     with pytest.raises(KanaryaError, match="has classes"):
         loaders.load(read(directory), threads=1)

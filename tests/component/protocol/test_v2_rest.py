@@ -217,7 +217,7 @@ def test_the_largest_numbers_never_make_invalid_json(client):
 @pytest.mark.parametrize(
     ("labels", "probabilities", "words"),
     [
-        (["setosa"], [[1, 0, 0]] * 4, "labels"),
+        (["setosa"], [[1, 0, 0]] * 4, "label"),
         (["setosa"] * 4, [[1, 0]] * 4, "probabilities"),
         (["rose"] * 4, [[1, 0, 0]] * 4, "none of its classes"),
         (["setosa"] * 4, [[np.nan, 0, 0]] * 4, "not a finite number"),
@@ -225,7 +225,7 @@ def test_the_largest_numbers_never_make_invalid_json(client):
 )
 def test_an_answer_that_is_none_is_a_fault(model, monkeypatch, labels, probabilities, words):
     one = model("numeric")
-    wrong = Prediction(labels=np.array(labels, object), probabilities=np.array(probabilities, np.float32))
+    wrong = Prediction(outputs={"label": np.array(labels, object), "probabilities": np.array(probabilities, np.float32)})
     monkeypatch.setattr(one, "_predictor", type("Wrong", (), {"predict": lambda self, rows: wrong})())
 
     with pytest.raises(ModelFault, match=words):
@@ -334,7 +334,7 @@ def test_buckets_are_the_contracts_and_cumulative(client):
     asked = client()
     counts = asked.served.counts
     for seconds in (0.0001, 0.0002, 0.3, 100.0):
-        counts.succeeded(Edge.V2_REST, seconds, [])
+        counts.succeeded(Edge.V2_REST, seconds, Prediction(outputs={"label": np.array(["setosa"], object)}))
 
     buckets = asked.metric("kanarya_model_request_duration_seconds_bucket")
 

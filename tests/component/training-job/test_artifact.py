@@ -16,7 +16,6 @@ from kanarya_contracts.artifact import CategoricalColumn, NumericColumn, Numeric
 from kanarya_contracts.datatypes import Datatype
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import card, identity, package, pipeline, reference, workspace
-from kanarya_training_job.evaluation import Answers
 from kanarya_training_job.features import Column, Rows
 from kanarya_training_job.outcome import Event
 from kanarya_training_job.package import Package
@@ -70,12 +69,13 @@ def test_an_artifact_says_what_it_takes_gives_and_came_from(build: Build, iris: 
         ("label", Datatype.BYTES, (-1,)),
         ("probabilities", Datatype.FP32, (-1, 3)),
     ]
-    assert contract.classes == ("setosa", "versicolor", "virginica")
+    (target,) = contract.targets
+    assert (target.name, target.classes) == ("species", ("setosa", "versicolor", "virginica"))
     assert (contract.runtime.format, contract.runtime.file, contract.runtime.reason) == ("onnx", "model.onnx", None)
     assert contract.data.sha256 == artifact.digest(iris.read_bytes())
     assert contract.data.cleaning == {"duplicates": 1}
-    assert sum(contract.reference.predictions.values()) == 149 - contract.reference.rows
-    assert set(contract.example.labels) == set(contract.classes)
+    assert sum(contract.reference.predictions["species"].counts.values()) == 149 - contract.reference.rows
+    assert set(contract.example.outputs["label"]) == set(target.classes)
     assert contract.metrics["cv-accuracy"].spread is not None
     assert contract.metrics["holdout-accuracy"].value > 0.8
     assert built.digest == artifact.digest((built.directory / "kanarya.json").read_bytes())
@@ -91,9 +91,9 @@ def test_numbers_words_and_missing_values_come_with_their_contract(build: Build,
     assert isinstance(colour, CategoricalColumn)
     assert size.nullable
     assert (colour.categories, colour.unknown) == (("green", "red"), "accept")
-    assert contract.classes == ("0", "1")
+    assert contract.targets[0].classes == ("0", "1")
     assert contract.outputs[0].datatype == Datatype.INT64
-    assert set(contract.example.labels) == {0, 1}
+    assert set(contract.example.outputs["label"]) == {0, 1}
     assert contract.data.cleaning["missing-values-imputed"] == 9
     assert contract.runtime.format == "onnx"
 
@@ -110,7 +110,7 @@ def test_mlflow_loads_the_artifact_and_answers_the_example(build: Build) -> None
     built = build()
     example = built.contract.example
     model = mlflow.sklearn.load_model(str(built.directory))
-    assert tuple(model.predict(reference.frame_of(example).to_numpy())) == example.labels
+    assert tuple(model.predict(reference.frame_of(example).to_numpy())) == example.outputs["label"]
 
 
 def test_a_byte_changed_is_named(build: Build) -> None:
@@ -135,7 +135,8 @@ def test_a_contract_changed_is_told_from_the_one_that_was_registered(build: Buil
 def test_an_example_that_is_not_reproduced_is_said(build: Build) -> None:
     built = build()
     example = built.contract.example
-    wrong = example.model_copy(update={"labels": tuple(reversed(example.labels))})
+    reversed_labels = tuple(reversed(example.outputs["label"]))
+    wrong = example.model_copy(update={"outputs": {**example.outputs, "label": reversed_labels}})
     (built.directory / "kanarya.json").write_bytes(built.contract.model_copy(update={"example": wrong}).dumps())
     with pytest.raises(KanaryaError, match=r"is not what its contract says:\n  row 0: label"):
         package.open_checked(built.directory)
@@ -236,9 +237,8 @@ def test_the_revision_is_what_the_image_says(monkeypatch: pytest.MonkeyPatch) ->
 
 def histogram_of(values: list[float]) -> NumericHistogram:
     frame = pd.DataFrame({"x": values, "y": ["a"] * len(values)})
-    rows = Rows(frame=frame, columns=(Column(name="x", kind="numeric"),), target="y")
-    nothing = Answers(labels=(), probabilities=np.empty((0, 1)), classes=("a",))
-    found = reference.reference(rows, nothing).features["x"]
+    rows = Rows(frame=frame, columns=(Column(name="x", kind="numeric"),), targets=("y",))
+    found = reference.reference(rows, {}, None).features["x"]
     assert isinstance(found, NumericHistogram)
     return found
 

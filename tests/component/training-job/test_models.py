@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from functools import cache
-from typing import get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,78 +15,97 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from kanarya_contracts.artifact import Target
 from kanarya_contracts.problems import KanaryaError
-from kanarya_training_job import families, runtime, safety
+from kanarya_training_job import families, identity, reference, runtime, safety
 from kanarya_training_job.conversion import convert
+from kanarya_training_job.families import Goal
 from kanarya_training_job.features import Column, Rows
 from kanarya_training_job.quality import validate
 from kanarya_training_job.search import Progress, _OneByOne, search
-from kanarya_training_job.settings import HYPERPARAMETERS, Candidate, Conversion, Family, Settings
+from kanarya_training_job.settings import Candidate, Conversion, Settings
 from kanarya_training_job.source import read
+from kanarya_training_job.tasks import HYPERPARAMETERS, Family, Task
 
-FAMILIES: tuple[Family, ...] = get_args(Family)
+FAMILIES = [(task, family) for task, families_ in HYPERPARAMETERS.items() for family in families_]
+MIXED = [False, True]
+"""Numbers and one target; numbers and words, and two targets."""
+MIXED_IDS = ["numbers, one target", "numbers and words, two targets"]
 Make = Callable[..., Settings]
 
 
-def some_rows(*, words: bool, missing: bool = False) -> Rows:
-    """Sixty rows of three classes that depend on two numbers, and on a word where there is one."""
+def some_rows(*, mixed: bool, missing: bool = False, task: Task = "classification") -> Rows:
+    """Sixty rows of targets that depend on two numbers, and on a word where there is one."""
     chance = np.random.default_rng(0)
     frame = pd.DataFrame({"length": chance.normal(size=60).round(3), "width": chance.normal(size=60).round(3)})
-    frame["y"] = [f"class-{int(value > -0.5) + int(value > 0.5)}" for value in frame["length"] + frame["width"]]
     columns = [Column(name="length", kind="numeric"), Column(name="width", kind="numeric")]
-    if words:
+    sums = {"y": frame["length"] + frame["width"], "z": frame["length"] - frame["width"]}
+    if mixed:
         frame.insert(1, "colour", chance.choice(["red", "green", "blue"], 60).astype(object))
         columns.insert(1, Column(name="colour", kind="categorical"))
+        sums["z"] += frame["colour"] == "red"
+    targets = ("y", "z") if mixed else ("y",)
+    for target in targets:
+        classes = [f"class-{int(value > -0.5) + int(value > 0.5)}" for value in sums[target]]
+        frame[target] = classes if task == "classification" else 1000 * sums[target] ** 2
     if missing:
         frame.loc[::7, "width"] = np.nan
-    return Rows(frame=frame, columns=tuple(columns), target="y")
+    return Rows(frame=frame, columns=tuple(columns), targets=targets, task=task)
+
+
+def targets(rows: Rows, estimator: Any) -> tuple[Target, ...]:
+    return reference.targets(rows, families.classes_of(estimator), bounds={}, like=None)
 
 
 @cache
-def fitted(family: Family, *, words: bool) -> Pipeline:
+def fitted(family: Family, *, mixed: bool, task: Task = "classification") -> Pipeline:
     """Fitted on `some_rows` with missing numbers; small where the family is large."""
-    rows = some_rows(words=words, missing=True)
+    rows = some_rows(mixed=mixed, missing=True, task=task)
     small = {"random-forest": {"n_estimators": 5}, "hist-gradient-boosting": {"max_iter": 5}}.get(family, {})
-    pipeline = families.pipeline(family, rows.columns, rows.frame, impute=True, seed=0)
-    return pipeline.set_params(**families.inside(family, small)).fit(rows.matrix, rows.labels)
+    pipeline = families.pipeline(family, rows.columns, rows.frame, Goal.of(rows), impute=True, seed=0)
+    return pipeline.set_params(**families.inside(family, small, Goal.of(rows))).fit(rows.matrix, rows.labels)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_grid_may_vary_only_what_the_classifier_has(family: Family) -> None:
-    rows = some_rows(words=False)
-    known = families.pipeline(family, rows.columns, rows.frame, impute=False, seed=0).get_params()
-    assert set(families.inside(family, dict.fromkeys(HYPERPARAMETERS[family]))) <= set(known)
-    assert set(families.RECIPES[family].grid) <= HYPERPARAMETERS[family]
+@pytest.mark.parametrize("mixed", MIXED, ids=MIXED_IDS)
+@pytest.mark.parametrize(("task", "family"), FAMILIES)
+def test_a_grid_may_vary_only_what_the_model_has(task: Task, family: Family, mixed: bool) -> None:
+    rows = some_rows(mixed=mixed, task=task)
+    goal = Goal.of(rows)
+    known = families.pipeline(family, rows.columns, rows.frame, goal, impute=False, seed=0).get_params()
+    assert set(families.inside(family, dict.fromkeys(HYPERPARAMETERS[task][family]), goal)) <= set(known)
+    assert set(families.RECIPES[task][family].grid) <= HYPERPARAMETERS[task][family]
 
 
-@pytest.mark.parametrize("words", [False, True], ids=["numbers", "numbers and words"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_is_served_as_onnx_with_scikit_learns_answers(family: Family, words: bool) -> None:
-    rows = some_rows(words=words, missing=True)
-    estimator = fitted(family, words=words)
-    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
-    converted = convert(estimator, rows, expected, Conversion())
+@pytest.mark.parametrize("mixed", MIXED, ids=MIXED_IDS)
+@pytest.mark.parametrize(("task", "family"), FAMILIES)
+def test_every_family_is_served_as_onnx_with_scikit_learns_answers(task: Task, family: Family, mixed: bool) -> None:
+    rows = some_rows(mixed=mixed, missing=True, task=task)
+    estimator = fitted(family, mixed=mixed, task=task)
+    expected = runtime.of_estimator(estimator, rows.columns, targets(rows, estimator))(rows.frame)
+    converted = convert(estimator, targets(rows, estimator), rows, expected, Conversion())
     assert converted.reason is None
     assert converted.parity is not None
     assert (converted.parity.rows, converted.parity.labels_different) == (60, 0)
 
 
-@pytest.mark.parametrize("words", [False, True], ids=["numbers", "numbers and words"])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_is_stored_in_types_of_our_list_and_answers_the_same_from_there(family: Family, words: bool) -> None:
-    rows = some_rows(words=words, missing=True)
-    estimator = fitted(family, words=words)
-    loaded = runtime.of_skops(skops.io.dumps(estimator), rows.columns, estimator.classes_)(rows.frame)
-    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
-    assert loaded.labels == expected.labels
-    assert np.array_equal(loaded.probabilities, expected.probabilities)
+@pytest.mark.parametrize("mixed", MIXED, ids=MIXED_IDS)
+@pytest.mark.parametrize(("task", "family"), FAMILIES)
+def test_every_family_is_stored_in_types_of_our_list_and_answers_the_same_from_there(
+    task: Task, family: Family, mixed: bool
+) -> None:
+    rows = some_rows(mixed=mixed, missing=True, task=task)
+    estimator = fitted(family, mixed=mixed, task=task)
+    loaded = runtime.of_skops(skops.io.dumps(estimator), rows.columns, targets(rows, estimator))(rows.frame)
+    expected = runtime.of_estimator(estimator, rows.columns, targets(rows, estimator))(rows.frame)
+    assert list(loaded) == list(rows.targets)
+    assert identity.predictions_digest(loaded) == identity.predictions_digest(expected)
 
 
 def test_a_word_that_training_never_saw_is_answered_as_if_it_said_nothing() -> None:
-    rows = some_rows(words=True)
-    estimator = fitted("decision-tree", words=True)
+    rows = some_rows(mixed=True)
+    estimator = fitted("decision-tree", mixed=True)
     strange = rows.frame.assign(colour="violet")
-    assert len(runtime.of_estimator(estimator, rows.columns, estimator.classes_)(strange).labels) == 60
+    assert len(runtime.of_estimator(estimator, rows.columns, targets(rows, estimator))(strange)["y"].labels) == 60
 
 
 # --- conversion ------------------------------------------------------------------------------------------------------
@@ -96,12 +115,12 @@ def test_what_float32_cannot_tell_apart_is_not_served_as_onnx() -> None:
     """Seconds since 1970 need 31 bits, float32 has 24."""
     seconds = 1.7e9 + np.arange(200.0)
     frame = pd.DataFrame({"when": seconds, "y": np.where(np.arange(200) % 20 < 10, "a", "b")})
-    rows = Rows(frame=frame, columns=(Column(name="when", kind="numeric"),), target="y")
+    rows = Rows(frame=frame, columns=(Column(name="when", kind="numeric"),), targets=("y",))
     estimator = Pipeline([("model", HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5))]).fit(
         rows.matrix, rows.labels
     )
-    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(frame)
-    converted = convert(estimator, rows, expected, Conversion())
+    expected = runtime.of_estimator(estimator, rows.columns, targets(rows, estimator))(frame)
+    converted = convert(estimator, targets(rows, estimator), rows, expected, Conversion())
     assert converted.onnx is None
     assert converted.parity is not None
     assert converted.reason is not None
@@ -110,29 +129,32 @@ def test_what_float32_cannot_tell_apart_is_not_served_as_onnx() -> None:
 
 
 def test_what_cannot_be_converted_is_not_served_as_onnx() -> None:
-    rows = some_rows(words=False)
+    rows = some_rows(mixed=False)
     estimator = Pipeline([("model", VotingClassifier([("one", LogisticRegression())], voting="soft"))]).fit(
         rows.matrix, rows.labels
     )
-    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
-    converted = convert(estimator, rows, expected, Conversion())
+    expected = runtime.of_estimator(estimator, rows.columns, targets(rows, estimator))(rows.frame)
+    converted = convert(estimator, targets(rows, estimator), rows, expected, Conversion())
     assert (converted.onnx, converted.parity) == (None, None)
     assert converted.reason is not None
     assert converted.reason.startswith("the conversion failed: ")
 
 
 def test_conversion_can_be_turned_off() -> None:
-    rows = some_rows(words=False)
-    estimator = fitted("gaussian-nb", words=False)
-    expected = runtime.of_estimator(estimator, rows.columns, estimator.classes_)(rows.frame)
-    assert convert(estimator, rows, expected, Conversion(onnx=False)).reason == "conversion.onnx is false in the configuration"
+    rows = some_rows(mixed=False)
+    estimator = fitted("gaussian-nb", mixed=False)
+    expected = runtime.of_estimator(estimator, rows.columns, targets(rows, estimator))(rows.frame)
+    assert (
+        convert(estimator, targets(rows, estimator), rows, expected, Conversion(onnx=False)).reason
+        == "conversion.onnx is false in the configuration"
+    )
 
 
 # --- safety ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_type_that_is_not_on_the_list_is_named() -> None:
-    rows = some_rows(words=False)
+    rows = some_rows(mixed=False)
     network = MLPClassifier(max_iter=400, random_state=0, tol=0.1).fit(rows.matrix, rows.labels)
     with pytest.raises(KanaryaError, match=r"sklearn\.neural_network\._stochastic_optimizers\.AdamOptimizer"):
         safety.trusted_types(skops.io.dumps(network))

@@ -48,20 +48,21 @@ def test_the_request_has_a_tensor_a_column_in_the_shape_the_model_declares() -> 
 
 
 @given(rows=st.integers(1, 20), classes=st.integers(2, 5))
-def test_flat_probabilities_become_a_row_a_row(rows: int, classes: int) -> None:
+def test_a_flat_tensor_becomes_a_row_a_row(rows: int, classes: int) -> None:
     flat = [float(number) for number in range(rows * classes)]
     answer = v2.answer_of(
         {
             "model_version": "3",
             "outputs": [
-                {"name": "label", "data": ["a"] * rows},
-                {"name": "probabilities", "data": flat},
+                {"name": "label", "shape": [rows], "data": ["a"] * rows},
+                {"name": "probabilities", "shape": [rows, classes], "data": flat},
             ],
         }
     )
     assert answer.version == "3"
-    assert [value for row in answer.probabilities for value in row] == flat
-    assert {len(row) for row in answer.probabilities} == {classes}
+    assert answer.labels == ("a",) * rows
+    assert [value for row in answer.outputs["probabilities"].rows for value in row] == flat
+    assert {len(row) for row in answer.outputs["probabilities"].rows} == {classes}
 
 
 def _client(answer: httpx.Response | Exception) -> v2.Client:

@@ -12,7 +12,7 @@ from kanarya_contracts.problems import InvalidInput
 from kanarya_contracts.testing import FILES, changed, contract, contract_document, file_digests, without
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
-FORBIDDEN = "got a difference that forbids onnx, expected equal labels and probabilities within tolerance"
+FORBIDDEN = "got a difference that forbids onnx, expected equal labels and numbers within tolerance"
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
@@ -36,19 +36,22 @@ def contracts(draw: st.DrawFn) -> ArtifactContract:
             {"kind": "numeric", "name": number, "minimum": low, "maximum": high, "nullable": draw(st.booleans())},
             {"kind": "categorical", "name": word, "categories": categories, "unknown": "accept"},
         ],
-        classes=classes,
+        outputs=_outputs(len(classes)),
+        targets=[{"kind": "categorical", "name": "species", "classes": classes}],
         reference={
             "rows": draw(st.integers(1)),
             "features": {
                 number: {"kind": "numeric", "edges": sorted({low, high}), "counts": [1] * (len({low, high}) + 1)},
                 word: {"kind": "categorical", "counts": dict.fromkeys(categories, 3), "missing": 1},
             },
-            "predictions": dict.fromkeys(classes, 5),
+            "predictions": {"species": {"kind": "categorical", "counts": dict.fromkeys(classes, 5)}},
         },
         example={
             "inputs": {number: draw(column), word: draw(column)},
-            "labels": draw(st.lists(st.sampled_from(classes), min_size=rows, max_size=rows)),
-            "probabilities": draw(st.lists(probabilities, min_size=rows, max_size=rows)),
+            "outputs": {
+                "label": draw(st.lists(st.sampled_from(classes), min_size=rows, max_size=rows)),
+                "probabilities": draw(st.lists(probabilities, min_size=rows, max_size=rows)),
+            },
         },
         metrics=draw(
             st.dictionaries(words, st.fixed_dictionaries({"value": finite, "spread": st.none() | finite}), max_size=3)
@@ -65,18 +68,29 @@ def test_a_contract_is_read_back_as_it_was_written_and_written_again_byte_for_by
 
 
 def test_the_file_is_indented_utf8_with_a_newline_at_its_end() -> None:
-    content = contract(classes=("gül", "lale"), reference=_reference("gül"), example=_example("gül", "lale")).dumps()
+    content = contract(targets=_species("gül", "lale"), reference=_reference("gül"), example=_example("gül", "lale")).dumps()
     assert content.endswith(b"}\n")
     assert '  "gül"' in content.decode("utf-8")
 
 
 def _reference(label: str) -> dict[str, object]:
-    return {"rows": 1, "features": {}, "predictions": {label: 1}}
+    return {"rows": 1, "features": {}, "predictions": {"species": {"kind": "categorical", "counts": {label: 1}}}}
 
 
-def _example(*labels: str) -> dict[str, object]:
-    document: dict[str, object] = contract_document()["example"] | {"labels": labels}
-    return document
+def _species(*classes: str) -> list[dict[str, object]]:
+    return [{"kind": "categorical", "name": "species", "classes": classes}]
+
+
+def _outputs(width: int) -> list[dict[str, object]]:
+    return [
+        {"name": "label", "datatype": "BYTES", "shape": [-1]},
+        {"name": "probabilities", "datatype": "FP64", "shape": [-1, width]},
+    ]
+
+
+def _example(*labels: str | int) -> dict[str, object]:
+    document: dict[str, Any] = contract_document()["example"]
+    return document | {"outputs": document["outputs"] | {"label": labels}}
 
 
 def test_the_digest_of_an_artifact_is_the_sha256_of_its_contract() -> None:
@@ -109,7 +123,7 @@ def test_the_digest_of_an_artifact_is_the_sha256_of_its_contract() -> None:
             "runtime.reason: got 'slow' with format onnx, expected a reason for skops and none for onnx",
         ),
         ("runtime.parity.labelsDifferent", 1, f"runtime.parity: {FORBIDDEN}"),
-        ("runtime.parity.probabilityDifference", 0.5, f"runtime.parity: {FORBIDDEN}"),
+        ("runtime.parity.largestDifference", 0.5, f"runtime.parity: {FORBIDDEN}"),
         ("reference.rows", 0, "reference.rows: got 0, expected 1 or more"),
         (
             "reference.features.petal_length.counts",
@@ -131,17 +145,34 @@ def test_the_digest_of_an_artifact_is_the_sha256_of_its_contract() -> None:
             {"kind": "categorical", "counts": {}},
             "reference.features: got ['sepal'], expected some of ['petal_length', 'garden']",
         ),
-        ("reference.predictions.rose", 1, "reference.predictions: got ['rose'], expected some of ['setosa', 'virginica']"),
-        ("example.labels[0]", "rose", "example.labels: got ['rose'], expected some of ['setosa', 'virginica']"),
-        ("example.labels[0]", None, "example.labels[0]: got null, expected text or a whole number"),
+        (
+            "reference.predictions.species.counts.rose",
+            1,
+            "reference.predictions.species: got ['rose'], expected some of ['setosa', 'virginica']",
+        ),
+        ("example.outputs.label[0]", "rose", "example.outputs.label: got ['rose'], expected some of ['setosa', 'virginica']"),
         (
             "example.inputs.garden[0]",
             ["x"],
             "example.inputs.garden[0]: got a list of 1, expected a number or a whole number or text",
         ),
-        ("example.inputs.garden", ["north"], "example.inputs.garden: got 1 values for 2 labels"),
-        ("example.probabilities", [[0.9, 0.1]], "example.probabilities: got 1 rows for 2 labels"),
-        ("example.probabilities[1]", [1.0], "example.probabilities[1]: got 1 values for 2 classes"),
+        ("example.inputs.garden", ["north"], "example.inputs.garden: got 1 values for 2 rows"),
+        ("example.outputs.probabilities", [[0.9, 0.1]], "example.outputs.probabilities: got 1 rows, expected 2"),
+        ("example.outputs.probabilities[1]", [1.0], "example.outputs.probabilities[1]: got 1 elements, expected 2"),
+        ("example.outputs.probabilities[1]", 1.0, "example.outputs.probabilities[1]: got 1.0, expected a list of 2"),
+        ("example.outputs.label[1]", [0.5], "example.outputs.label[1]: got (0.5,), expected one element"),
+        (
+            "outputs[0].datatype",
+            "FP32",
+            "outputs: label is FP32, expected one of BYTES, INT16, INT32, INT64, INT8, UINT16, UINT32, UINT64, UINT8",
+        ),
+        ("outputs[1].shape", [-1, 3], "outputs: probabilities has 3 elements a row, expected 2"),
+        ("outputs[1].shape", [2, 2], "outputs[1].shape: got [2, 2], expected [-1] or [-1, n]"),
+        ("outputs[1].name", "p", "targets: got ['probabilities'], expected some of ['label', 'p']"),
+        ("targets", [], "targets: got none, expected one or more for task classification"),
+        ("targets[0].classes", ["a", "a"], "targets[0].classes: got ['a'] more than once, expected every name once"),
+        ("task", "regression", "targets[0].kind: got 'categorical' for task regression"),
+        ("task", "transformation", "targets: got 1, expected none for task transformation"),
         ("example.tolerance", 0, "example.tolerance: got 0, expected more than 0"),
         ("files.MLmodel.sha256", "abc", "files.MLmodel.sha256: got 'abc', expected text that matches ^sha256:[0-9a-f]{64}$"),
     ],
@@ -151,7 +182,7 @@ def test_a_contract_that_contradicts_itself_is_refused_at_the_field(path: str, v
 
 
 def test_a_skops_artifact_keeps_the_difference_that_forbade_onnx() -> None:
-    parity = {"rows": 30, "labelsDifferent": 2, "probabilityDifference": 0.5, "tolerance": 1e-5}
+    parity = {"rows": 30, "labelsDifferent": 2, "largestDifference": 0.5, "tolerance": 1e-5}
     runtime = {"format": "skops", "file": "model.onnx", "reason": "2 of 30 labels differ", "parity": parity}
     content = json.dumps(changed(contract_document(), "runtime", runtime)).encode()
     assert parse(content).runtime.parity is not None
@@ -164,8 +195,8 @@ def test_an_example_with_other_columns_is_refused_with_those_there_are() -> None
 
 
 def test_an_example_without_a_row_proves_nothing_and_is_refused() -> None:
-    empty = {"inputs": {"petal_length": [], "garden": []}, "labels": [], "probabilities": []}
-    assert said(changed(contract_document(), "example", empty)) == ["example.labels: got no row, expected one or more"]
+    empty = {"inputs": {"petal_length": [], "garden": []}, "outputs": {"label": [], "probabilities": []}}
+    assert said(changed(contract_document(), "example", empty)) == ["example.inputs: got no row, expected one or more"]
 
 
 def test_two_inputs_of_one_name_are_refused() -> None:
@@ -228,46 +259,82 @@ def test_a_file_of_the_same_size_and_another_digest_is_altered() -> None:
     assert len(contract().file_problems(found)) == 1
 
 
-RIGHT = ((0.9, 0.1), (0.2, 0.8))
+LABELS = ["setosa", "virginica"]
+RIGHT = [0.9, 0.1, 0.2, 0.8]
 
 
 def test_the_expected_answers_reproduce_the_example() -> None:
-    assert contract().example_problems(["setosa", "virginica"], RIGHT) == []
-
-
-def test_labels_alone_suffice_where_nobody_asked_for_probabilities() -> None:
-    assert contract().example_problems(["setosa", "virginica"], None) == []
+    assert contract().example_problems({"label": LABELS, "probabilities": RIGHT}) == []
 
 
 @pytest.mark.parametrize(
-    ("labels", "probabilities", "expected"),
+    ("answers", "expected"),
     [
-        (["setosa"], RIGHT, ["answered 1 labels for 2 rows"]),
-        (["setosa", "setosa"], RIGHT, ["row 1: label 'setosa', expected 'virginica'"]),
-        (["setosa", "virginica"], RIGHT[:1], ["probabilities have another shape than [2, 2]"]),
-        (["setosa", "virginica"], [(0.9, 0.1), (1.0,)], ["probabilities have another shape than [2, 2]"]),
-        (["setosa", "virginica"], [(0.9, 0.1), (math.nan, 0.8)], ["row 1: a probability is nan, expected 0.2"]),
-        (["setosa", "virginica"], [(math.inf, 0.1), (0.2, 0.8)], ["row 0: a probability is inf, expected 0.9"]),
+        ({"label": LABELS}, ["probabilities: is not among the answers"]),
+        ({"label": ["setosa"], "probabilities": RIGHT}, ["label: has 1 elements, expected 2"]),
+        ({"label": ["setosa"] * 2, "probabilities": RIGHT}, ["row 1: label is 'setosa', expected 'virginica'"]),
+        ({"label": LABELS, "probabilities": RIGHT[:3]}, ["probabilities: has 3 elements, expected 4"]),
+        ({"label": LABELS, "probabilities": ["a"] * 4}, ["probabilities: has elements that are no numbers"]),
+        ({"label": LABELS, "probabilities": [0.9, 0.1, math.nan, 0.8]}, ["row 1: probabilities is nan, expected 0.2"]),
+        ({"label": LABELS, "probabilities": [math.inf, 0.1, 0.2, 0.8]}, ["row 0: probabilities is inf, expected 0.9"]),
         (
-            ["setosa", "virginica"],
-            [(0.89, 0.11), (0.2, 0.8)],
-            ["row 0: a probability is off by 0.01, at most 0.0001 is allowed"],
+            {"label": LABELS, "probabilities": [0.89, 0.11, 0.2, 0.8]},
+            ["row 0: probabilities is off by 0.01, at most 0.0001 is allowed"],
         ),
     ],
 )
-def test_other_answers_to_the_example_are_named_by_row(labels: list[str], probabilities: Any, expected: list[str]) -> None:
-    assert contract().example_problems(labels, probabilities) == expected
+def test_other_answers_to_the_example_are_named_by_row(answers: dict[str, Any], expected: list[str]) -> None:
+    assert contract().example_problems(answers) == expected
 
 
 @settings(max_examples=50, deadline=None)
 @given(st.floats(0, 2e-4))
 def test_a_probability_may_be_off_by_the_tolerance_and_no_more(off: float) -> None:
-    problems = contract().example_problems(["setosa", "virginica"], [(0.9, 0.1), (0.2 + off, 0.8)])
+    problems = contract().example_problems({"label": LABELS, "probabilities": [0.9, 0.1, 0.2 + off, 0.8]})
     assert (problems == []) == (abs(0.2 + off - 0.2) <= 1e-4)
 
 
 def test_labels_that_are_numbers_are_equal_to_the_words_they_are_on_the_wire() -> None:
-    numbered = contract(
-        classes=("0", "1"), reference=_reference("0"), example=contract_document()["example"] | {"labels": [0, 1]}
+    numbered = contract(targets=_species("0", "1"), reference=_reference("0"), example=_example(0, 1))
+    assert numbered.example_problems({"label": ["0", "1"], "probabilities": RIGHT}) == []
+
+
+def prices(*expected: float) -> ArtifactContract:
+    """A contract for two numbers, of which the second stands in another unit."""
+    rows = len(expected)
+    return contract(
+        task="regression",
+        outputs=[{"name": name, "datatype": "FP64", "shape": [-1]} for name in ("price.value", "rent.value")],
+        targets=[{"kind": "numeric", "name": name, "value": f"{name}.value", "error_bound": 5.0} for name in ("price", "rent")],
+        reference={"rows": 9, "features": {}, "predictions": {"rent": {"kind": "numeric", "edges": [1.0], "counts": [2, 7]}}},
+        example={
+            "inputs": {"petal_length": [1.0] * rows, "garden": ["north"] * rows},
+            "outputs": {"price.value": expected, "rent.value": [1.0] * rows},
+        },
     )
-    assert numbered.example_problems(["0", "1"], None) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1e-3, 1e9), st.floats(-2e-4, 2e-4))
+def test_a_number_may_be_off_by_a_share_of_the_largest_one_expected(largest: float, off: float) -> None:
+    answers = {"price.value": [largest * (1 + off), -largest / 3], "rent.value": [1.0, 1.0]}
+    wrong = prices(largest, -largest / 3).example_problems(answers)
+    assert (wrong == []) == (abs(largest * (1 + off) - largest) <= 1e-4 * largest)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("targets[0].errorBound", 0, "targets[0].errorBound: got 0, expected more than 0"),
+        ("targets[1].value", "price.value", "targets: got ['price.value'] more than once, expected every name once"),
+        ("outputs[0].shape", [-1, 2], "outputs: price.value has 2 elements a row, expected 1"),
+        (
+            "reference.predictions.rent",
+            {"kind": "categorical", "counts": {"1": 3}},
+            "reference.predictions.rent.kind: got 'categorical', expected 'numeric' as the target is",
+        ),
+    ],
+)
+def test_a_contract_of_numbers_that_contradicts_itself_is_refused_at_the_field(path: str, value: object, expected: str) -> None:
+    document = json.loads(prices(3.0).dumps())
+    assert expected in said(changed(document, path, value))

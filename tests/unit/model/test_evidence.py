@@ -20,8 +20,7 @@ def described(numbers, words=()):
     features |= {name: {"kind": "categorical", "counts": {"a": 3, "b": 1}} for name in words}
     example = {
         "inputs": {column["name"]: [1.0 if column["kind"] == "numeric" else "a"] for column in columns},
-        "labels": ["setosa"],
-        "probabilities": [[0.5, 0.5]],
+        "outputs": {"label": ["setosa"], "probabilities": [[0.5, 0.5]]},
     }
     return contract(inputs=columns, example=example, reference={"rows": 4, "features": features, "predictions": {}})
 

@@ -26,8 +26,7 @@ def inputs(*columns):
             described.append({"kind": "numeric", "name": name, "datatype": datatype, "nullable": nullable, **bounds})
     example = {
         "inputs": {name: [1 if datatype != "BYTES" else "a"] for name, datatype, _ in columns},
-        "labels": ["setosa"],
-        "probabilities": [[0.5, 0.5]],
+        "outputs": {"label": ["setosa"], "probabilities": [[0.5, 0.5]]},
     }
     return Inputs(contract(inputs=described, example=example, reference=HISTOGRAMS), largest=LARGEST_FP64, most_rows=10)
 

@@ -40,7 +40,7 @@ def answered(values, request_id=None):
     labels = np.array([CLASSES[index % 2] for index in range(len(values))], object)
     probabilities = np.linspace(0, 1, 2 * len(values), dtype=np.float32).reshape(-1, 2)
     rows = Rows(count=len(values), columns=(numbers, words))
-    return Answered(request_id, rows, Prediction(labels=labels, probabilities=probabilities))
+    return Answered(request_id, rows, Prediction(outputs={"label": labels, "probabilities": probabilities}))
 
 
 def kept(*requests):

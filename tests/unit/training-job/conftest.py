@@ -67,6 +67,6 @@ def make_rows() -> Callable[..., Rows]:
         frame = pd.DataFrame(columns | {"y": y})
         numeric = pd.api.types.is_numeric_dtype
         kinds = tuple(Column(name=name, kind="numeric" if numeric(frame[name]) else "categorical") for name in columns)
-        return Rows(frame=frame, columns=kinds, target="y")
+        return Rows(frame=frame, columns=kinds, targets=("y",))
 
     return make

@@ -87,7 +87,7 @@ cells = st.lists(
 @given(cells)
 def test_every_row_is_kept_or_counted_and_cleaning_twice_changes_nothing(cells: list[tuple[object, ...]]) -> None:
     columns = (Column(name="x", kind="numeric"), Column(name="w", kind="categorical"))
-    rows = Rows(frame=pd.DataFrame(cells, columns=["x", "w", "y"]), columns=columns, target="y")
+    rows = Rows(frame=pd.DataFrame(cells, columns=["x", "w", "y"]), columns=columns, targets=("y",))
     cleaning = Cleaning(missing="drop", infinite="missing")
     try:
         once, counts = clean(rows, cleaning)

@@ -36,7 +36,7 @@ def test_three_lines_are_enough() -> None:
     assert settings.data.source == "/somewhere/iris.csv"
     assert settings.split.fraction == 0.25
     assert settings.registry.alias == "challenger"
-    assert len({candidate.family for candidate in settings.search.candidates}) == 3
+    assert len({candidate.family for candidate in settings.candidates}) == 3
 
 
 def test_every_problem_is_reported_at_once_with_its_line() -> None:

@@ -92,7 +92,9 @@ def test_one_class_is_refused_by_name(make_settings: Make, make_table: MakeTable
 
 def test_a_target_of_fractions_is_no_class(make_settings: Make, make_table: MakeTable) -> None:
     found = problems_of(make_table(length=[1.0] * 4, species=[1.0, 2.0, 2.5, 1.0]), make_settings(quality=FEW))
-    assert found == ["species: is the target and holds 2.5, expected words or whole numbers: this trains classifiers"]
+    assert found == [
+        "species: is the target and holds 2.5, expected words or whole numbers; set task: regression to estimate numbers"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_labels_are_words_or_whole_numbers(
 ) -> None:
     rows = validate(make_table(length=[1.0, 2.0, 3.0, 4.0], species=target), make_settings(quality=FEW))
     assert rows.labels.tolist() == labels
-    assert rows.words == [str(label) for label in labels]
+    assert rows.words("species") == [str(label) for label in labels]
 
 
 def test_a_column_of_identifiers_is_refused(make_settings: Make, make_table: MakeTable) -> None:

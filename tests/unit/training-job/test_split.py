@@ -22,13 +22,13 @@ MakeRows = Callable[..., Rows]
 def test_the_parts_are_disjoint_whole_and_in_proportion(counts: list[int], fraction: float, seed: int) -> None:
     words = [name for name, count in zip("abcd", counts, strict=False) for _ in range(count)]
     frame = pd.DataFrame({"x": range(len(words)), "y": words})
-    rows = Rows(frame=frame, columns=(Column(name="x", kind="numeric"),), target="y")
+    rows = Rows(frame=frame, columns=(Column(name="x", kind="numeric"),), targets=("y",))
     train, holdout = draw(rows, fraction=fraction, seed=seed, source="rows.csv")
     assert sorted([*train.frame["x"], *holdout.frame["x"]]) == list(range(len(words)))
-    held_out = len(holdout.words)
+    held_out = len(holdout.words("y"))
     assert held_out == math.ceil(fraction * len(words))
     for name, count in zip("abcd", counts, strict=False):
-        assert abs(holdout.words.count(name) - count * held_out / len(words)) <= 1.0 + 1e-9
+        assert abs(holdout.words("y").count(name) - count * held_out / len(words)) <= 1.0 + 1e-9
     again = draw(rows, fraction=fraction, seed=seed, source="rows.csv")
     assert again[0].frame.equals(train.frame)
 

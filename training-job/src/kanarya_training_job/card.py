@@ -1,7 +1,7 @@
 """The model card: one page about a model for people, in the order of Mitchell et al., "Model Cards for Model Reporting"
 (2019), with nothing on it that was not measured. Pure. Called by `package`."""
 
-from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, Column
+from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, CategoricalTarget, Column, Target
 
 FILE = "MODEL_CARD.md"
 """Its name in the artifact."""
@@ -14,13 +14,14 @@ def write(contract: ArtifactContract) -> str:
 
 def _title(contract: ArtifactContract) -> str:
     made = contract.training
+    assert made is not None  # noqa: S101 (`package` has written it)
     parameters = ", ".join(f"{name} = {value}" for name, value in made.parameters.items()) or "its defaults"
     served = "ONNX" if contract.runtime.format == "onnx" else f"skops, because {contract.runtime.reason}"
     return "\n".join(
         [
             f"# {contract.model}",
             "",
-            f"A classifier that tells {', '.join(contract.classes[:-1])} and {contract.classes[-1]} apart.",
+            *(_purpose(target) for target in contract.targets),
             "",
             f"- Family: {made.family}, with {parameters}",
             f"- Served as: {served}",
@@ -28,6 +29,14 @@ def _title(contract: ArtifactContract) -> str:
             f"- Libraries: {', '.join(f'{name} {version}' for name, version in made.libraries.items())}",
         ]
     )
+
+
+def _purpose(target: Target) -> str:
+    if isinstance(target, CategoricalTarget):
+        return (
+            f"A classifier that tells {', '.join(target.classes[:-1])} and {target.classes[-1]} apart, as {target.name} does."
+        )
+    return f"A regression of {target.name}; an error of {target.error_bound:g} or more is as bad as any."
 
 
 def _inputs(contract: ArtifactContract) -> str:
@@ -59,13 +68,14 @@ def _data(contract: ArtifactContract) -> str:
             "",
             f"- {data.source}, `{data.sha256}`",
             f"- {data.rows} rows after cleaning ({cleaning}), {contract.reference.rows} of them trained on",
-            f"- Target: {data.target}",
+            f"- Target: {', '.join(target.name for target in contract.targets)}",
         ]
     )
 
 
 def _limits(contract: ArtifactContract) -> str:
-    held_out = sum(contract.reference.predictions.values())
+    counted = next(iter(contract.reference.predictions.values())).counts
+    held_out = sum(counted.values() if isinstance(counted, dict) else counted)
     return "\n".join(
         [
             "## Limits",

@@ -5,7 +5,7 @@ DataFrame in the contract's order (sklearn, skops); `X` as float32, or one tenso
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -13,11 +13,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from kanarya_contracts.artifact import Personal
+from kanarya_training_job.tasks import Task
 
 Kind = Literal["numeric", "categorical"]
 Matrix = npt.NDArray[np.float64] | pd.DataFrame
-Labels = npt.NDArray[np.str_] | npt.NDArray[np.int64]
-"""Words, or whole numbers."""
+Labels = npt.NDArray[np.str_] | npt.NDArray[np.int64] | npt.NDArray[np.float64]
+"""Words, whole numbers, or the numbers of a regression: [rows], or [rows, targets] where there are several."""
 Probabilities = npt.NDArray[np.float64]
 """[rows, classes], in the order of the classes."""
 
@@ -39,12 +40,13 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Rows whose columns are what they should be: float64, or text, in the order of `columns`; the target beside them."""
+    """Rows whose columns are what they should be: float64, or text, in the order of `columns`; the targets beside them."""
 
     frame: pd.DataFrame
-    """The features and the target. Index: the row's position in its source."""
+    """The features and the targets. Index: the row's position in its source."""
     columns: tuple[Column, ...]
-    target: str
+    targets: tuple[str, ...]
+    task: Task = "classification"
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -60,24 +62,35 @@ class Rows:
         return matrix(self.frame, self.columns)
 
     @property
+    def several(self) -> bool:
+        """Whether there is more than one target."""
+        return len(self.targets) > 1
+
+    @property
     def whole_numbers(self) -> bool:
-        """Whether the target holds numbers, not words."""
-        return pd.api.types.is_integer_dtype(self.frame[self.target])
+        """Whether the targets are classes that are numbers, not words."""
+        integers = (pd.api.types.is_integer_dtype(self.frame[target]) for target in self.targets)
+        return self.task == "classification" and all(integers)
 
     @property
     def labels(self) -> Labels:
-        """The target."""
-        values = self.frame[self.target]
+        """The targets, as scikit-learn is given them."""
+        values = self.frame[list(self.targets)] if self.several else self.frame[self.targets[0]]
+        if self.task == "regression":
+            return values.to_numpy(dtype=np.float64)
         return values.to_numpy(dtype=np.int64) if self.whole_numbers else values.to_numpy(dtype=np.str_)
 
-    @property
-    def words(self) -> list[str]:
-        """The target as text, which is how classes are named everywhere outside this package."""
-        return [str(label) for label in self.labels.tolist()]
+    def words(self, target: str) -> list[str]:
+        """A target as text, which is how classes are named everywhere outside this package."""
+        return [str(label) for label in self.frame[target].tolist()]
+
+    def numbers(self, target: str) -> npt.NDArray[np.float64]:
+        """A regression's target."""
+        return self.frame[target].to_numpy(dtype=np.float64)
 
     def keep(self, frame: pd.DataFrame) -> "Rows":
         """The same columns, other rows."""
-        return Rows(frame=frame, columns=self.columns, target=self.target)
+        return replace(self, frame=frame)
 
 
 def all_numeric(columns: Iterable[Column]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 import kanarya_contracts
 from kanarya_contracts.artifact import digest
-from kanarya_training_job.evaluation import Answers
+from kanarya_training_job.evaluation import Answers, ClassAnswers
 from kanarya_training_job.settings import Settings
 
 LIBRARIES = ("numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "scipy", "skl2onnx", "skops")
@@ -55,9 +55,13 @@ def training_digest(settings: Settings, data: Sequence[str]) -> str:
 
 
 def predictions_digest(answers: Answers) -> str:
-    """`sha256:…` of labels and of probabilities to six decimals, row by row."""
-    content = hashlib.sha256("\n".join(answers.labels).encode())
-    content.update(np.round(answers.probabilities, 6).astype("<f8").tobytes())
+    """`sha256:…` of labels, and of probabilities and numbers to six decimals, target by target, row by row."""
+    content = hashlib.sha256()
+    for said in answers.values():
+        if isinstance(said, ClassAnswers):
+            content.update("\n".join(said.labels).encode())
+        numbers = said.probabilities if isinstance(said, ClassAnswers) else said.values
+        content.update(np.round(numbers, 6).astype("<f8").tobytes())
     return f"sha256:{content.hexdigest()}"
 
 

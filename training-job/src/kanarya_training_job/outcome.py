@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from kanarya_contracts.problems import KanaryaError
-from kanarya_training_job.settings import MetricName
+from kanarya_training_job.tasks import MetricName
 
 STEPS = ("load", "validate", "clean", "split", "search", "evaluate", "package", "compare", "register")
 """Names of the steps, in order."""
@@ -62,7 +62,7 @@ class Comparison:
     champion: float | None = None
     champion_version: str | None = None
     only_candidate_right: int | None = None
-    """Rows that the candidate labels right and the champion wrong."""
+    """Rows that the candidate labels right and the champion wrong; None for numbers, which are neither."""
     only_champion_right: int | None = None
     """Rows that the champion labels right and the candidate wrong."""
     reason: str | None = None

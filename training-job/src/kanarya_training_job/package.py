@@ -6,6 +6,7 @@ asks the very file that will serve for the example's answers.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,12 +14,12 @@ from pathlib import Path
 import skops.io
 
 from kanarya_contracts import artifact
-from kanarya_contracts.artifact import ArtifactContract, FileDigest, Metric, Runtime, Tensor
+from kanarya_contracts.artifact import ArtifactContract, CategoricalTarget, FileDigest, Metric, Runtime, Target, Tensor
 from kanarya_contracts.datatypes import Datatype
 from kanarya_contracts.names import CONTRACT_FILE
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import card, conversion, identity, reference, runtime, safety
-from kanarya_training_job.evaluation import Answers
+from kanarya_training_job.evaluation import Answers, ClassAnswers
 from kanarya_training_job.features import Rows
 from kanarya_training_job.quiet_mlflow import save_sklearn
 from kanarya_training_job.search import Found
@@ -52,8 +53,11 @@ class Trained:
     found: Found
     train: Rows
     holdout: Rows
+    targets: tuple[Target, ...]
     answers: Answers
     """scikit-learn's, on the held-out rows."""
+    like: ArtifactContract | None
+    """The champion's contract, whose bins this one's predictions are counted in."""
     metrics: dict[str, Metric]
     data: artifact.Data
     training_digest: str
@@ -67,13 +71,13 @@ def build(trained: Trained, directory: Path) -> Package:
     estimator, holdout = trained.found.estimator, trained.holdout
     content = skops.io.dumps(estimator)
     trusted = safety.trusted_types(content)
-    converted = conversion.convert(estimator, holdout, trained.answers, trained.settings.conversion)
+    converted = conversion.convert(estimator, trained.targets, holdout, trained.answers, trained.settings.conversion)
     with writing(directory):
         save_sklearn(
             estimator,
             directory,
             example=holdout.frame[holdout.names],
-            labels=holdout.labels,
+            labels=holdout.frame[list(holdout.targets)] if holdout.several else holdout.labels,
             trusted_types=trusted,
             requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
         )
@@ -117,7 +121,21 @@ def digests(directory: Path) -> dict[str, FileDigest]:
 
 def _example_problems(directory: Path, contract: ArtifactContract) -> list[str]:
     answers = runtime.open_artifact(directory, contract)(reference.frame_of(contract.example))
-    return contract.example_problems(answers.labels, answers.probabilities.tolist())
+    return contract.example_problems(_flat(answers, contract.targets))
+
+
+def _flat(answers: Answers, targets: tuple[Target, ...]) -> dict[str, Sequence[object]]:
+    """Output → its elements, row by row."""
+    outputs: dict[str, Sequence[object]] = {}
+    for target in targets:
+        said = answers[target.name]
+        if isinstance(said, ClassAnswers):
+            label, probabilities = target.outputs
+            outputs[label] = said.labels
+            outputs[probabilities] = said.probabilities.ravel().tolist()
+        else:
+            outputs[target.outputs[0]] = said.values.tolist()
+    return outputs
 
 
 def _contract(trained: Trained, converted: conversion.Converted, files: dict[str, FileDigest]) -> ArtifactContract:
@@ -131,11 +149,12 @@ def _contract(trained: Trained, converted: conversion.Converted, files: dict[str
     return ArtifactContract(
         model=settings.model,
         inputs=reference.inputs(trained.train, nullable=settings.cleaning.missing == "impute"),
+        task=settings.task,
         outputs=_outputs(trained, served),
-        classes=trained.answers.classes,
+        targets=trained.targets,
         runtime=served,
-        reference=reference.reference(trained.train, trained.answers),
-        example=reference.example(trained.holdout, trained.answers, whole_numbers=trained.train.whole_numbers),
+        reference=reference.reference(trained.train, trained.answers, trained.like),
+        example=reference.example(trained.holdout, trained.answers, trained.targets, whole_numbers=trained.train.whole_numbers),
         metrics=trained.metrics,
         data=trained.data,
         training=artifact.Training(
@@ -151,13 +170,15 @@ def _contract(trained: Trained, converted: conversion.Converted, files: dict[str
     )
 
 
-def _outputs(trained: Trained, served: Runtime) -> tuple[Tensor, Tensor]:
-    label, probabilities = runtime.OUTPUTS
-    return (
-        Tensor(name=label, datatype=Datatype.INT64 if trained.train.whole_numbers else Datatype.BYTES, shape=(-1,)),
-        Tensor(
-            name=probabilities,
-            datatype=Datatype.FP32 if served.format == "onnx" else Datatype.FP64,
-            shape=(-1, len(trained.answers.classes)),
-        ),
-    )
+def _outputs(trained: Trained, served: Runtime) -> tuple[Tensor, ...]:
+    numbers = Datatype.FP32 if served.format == "onnx" else Datatype.FP64
+    labels = Datatype.INT64 if trained.train.whole_numbers else Datatype.BYTES
+    outputs = []
+    for target in trained.targets:
+        if isinstance(target, CategoricalTarget):
+            label, probabilities = target.outputs
+            outputs.append(Tensor(name=label, datatype=labels, shape=(-1,)))
+            outputs.append(Tensor(name=probabilities, datatype=numbers, shape=(-1, len(target.classes))))
+        else:
+            outputs.append(Tensor(name=target.value, datatype=numbers, shape=(-1,)))
+    return tuple(outputs)

@@ -1,4 +1,5 @@
-"""A confusion matrix and ROC curves as PNG, for people who look at a run. Called by the pipeline's `evaluate`.
+"""A confusion matrix and ROC curves of classes, estimates of numbers against the truth: PNG, for people who look at a run.
+Called by the pipeline's `evaluate`.
 
 Drawn by matplotlib's Agg without pyplot: no window system, no global state, no thread of its own.
 """
@@ -11,18 +12,26 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, roc_curve
 
-from kanarya_training_job.evaluation import Answers
+from kanarya_training_job.evaluation import Answers, ClassAnswers, NumberAnswers, Numbers
+from kanarya_training_job.features import Rows
 
 CONFUSION_FILE = "confusion-matrix.png"
 ROC_FILE = "roc.png"
+ESTIMATES_FILE = "estimates.png"
 
 
-def draw(truth: Sequence[str], answers: Answers, into: Path) -> tuple[Path, ...]:
-    """Write both pictures of the held-out rows; returns their paths."""
-    return (
-        _save(_confusion(truth, answers), into / CONFUSION_FILE),
-        _save(_roc(truth, answers), into / ROC_FILE),
-    )
+def draw(rows: Rows, answers: Answers, into: Path) -> tuple[Path, ...]:
+    """Write the pictures of the held-out rows, of several targets one in a folder each; returns their paths."""
+    paths: list[Path] = []
+    for number, (target, said) in enumerate(answers.items()):
+        folder = into / f"target-{number}" if len(answers) > 1 else into
+        folder.mkdir(exist_ok=True)
+        if isinstance(said, ClassAnswers):
+            paths.append(_save(_confusion(target, rows.words(target), said), folder / CONFUSION_FILE))
+            paths.append(_save(_roc(target, rows.words(target), said), folder / ROC_FILE))
+        else:
+            paths.append(_save(_estimates(target, rows.numbers(target), said), folder / ESTIMATES_FILE))
+    return tuple(paths)
 
 
 def _save(figure: Figure, path: Path) -> Path:
@@ -31,13 +40,13 @@ def _save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _confusion(truth: Sequence[str], answers: Answers) -> Figure:
+def _confusion(target: str, truth: Sequence[str], answers: ClassAnswers) -> Figure:
     counts = confusion_matrix(truth, answers.labels, labels=answers.classes)
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.imshow(counts, cmap="Blues")
     axes.set(
-        title=f"{len(truth)} held-out rows",
+        title=f"{target}, {len(truth)} held-out rows",
         xlabel="predicted",
         ylabel="true",
         xticks=range(len(answers.classes)),
@@ -51,7 +60,7 @@ def _confusion(truth: Sequence[str], answers: Answers) -> Figure:
     return figure
 
 
-def _roc(truth: Sequence[str], answers: Answers) -> Figure:
+def _roc(target: str, truth: Sequence[str], answers: ClassAnswers) -> Figure:
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], linestyle=":", color="grey", label="chance")
@@ -60,6 +69,17 @@ def _roc(truth: Sequence[str], answers: Answers) -> Figure:
         if is_class.any() and not is_class.all():
             false_positive, true_positive, _ = roc_curve(is_class, answers.probabilities[:, index])
             axes.plot(false_positive, true_positive, label=name)
-    axes.set(title="each class against the rest", xlabel="false positive rate", ylabel="true positive rate")
+    axes.set(title=f"{target}: each class against the rest", xlabel="false positive rate", ylabel="true positive rate")
     axes.legend(loc="lower right")
+    return figure
+
+
+def _estimates(target: str, truth: Numbers, said: NumberAnswers) -> Figure:
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    ends = [float(min(truth.min(), said.values.min())), float(max(truth.max(), said.values.max()))]
+    axes.plot(ends, ends, linestyle=":", color="grey", label="no error")
+    axes.scatter(truth, said.values, s=8)
+    axes.set(title=f"{target}, {len(truth)} held-out rows", xlabel="true", ylabel="estimated")
+    axes.legend(loc="upper left")
     return figure

@@ -6,13 +6,15 @@ to can have them loaded (`import kanarya_training_job.pipeline`) while something
 
 import json
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from kanarya_contracts import artifact
-from kanarya_contracts.names import TAG_COMPARISON
+from kanarya_contracts.artifact import ArtifactContract
+from kanarya_contracts.names import CONTRACT_FILE, TAG_COMPARISON
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import (
     card,
@@ -20,10 +22,12 @@ from kanarya_training_job import (
     evaluation,
     package,
     pictures,
+    reference,
     runtime,
     workspace,
 )
 from kanarya_training_job.address import Address
+from kanarya_training_job.families import classes_of
 from kanarya_training_job.features import Rows
 from kanarya_training_job.outcome import Comparison, ComparisonRefused, Event, Outcome, Override, RegistryError
 from kanarya_training_job.package import Package, Trained
@@ -61,7 +65,8 @@ def run(
     workspace.write_rows(prepared.holdout, place.holdout_rows)
     candidate = None if retrain else _recognise(registry, settings.model, prepared.training_digest, place, report)
     if candidate is None:
-        candidate = Candidate(package=build(settings, prepared, place, report), version=None)
+        like = _champion_contract(registry, settings, report) if settings.task == "regression" else None
+        candidate = Candidate(package=build(settings, prepared, place, report, like=like), version=None)
     alias = alias or settings.registry.alias
     compared = _compare(registry, settings, candidate, prepared.holdout, place.champion, override)
     report(Event(step="compare", message=compared.sentence + _overridden(override)))
@@ -117,17 +122,37 @@ def _fetch(registry: Registry, model: str, version: Version, into: Path) -> Pack
     return package.open_checked(into, expected=version.digest)
 
 
-def build(settings: Settings, prepared: Prepared, place: Workspace, report: Report) -> Package:
-    """Search, evaluate the winner on the held-out rows, package it."""
+def _champion_contract(registry: Registry, settings: Settings, report: Report) -> ArtifactContract | None:
+    """The champion's, whose bins and bounds this version takes over, so that the two are measured alike. None where there is
+    none that could be read, which is said."""
+    champion = registry.by_alias(settings.model, settings.comparison.against)
+    if champion is None:
+        return None
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            content = registry.download(settings.model, champion.version, Path(directory), file=CONTRACT_FILE).read_bytes()
+        return artifact.parse(content)
+    except KanaryaError as error:
+        if isinstance(error, RegistryError) and not error.answered:
+            raise
+        own = f"version {champion.version}'s bins cannot be taken over, this version has its own: {error}"
+        report(Event(step="search", message=own))
+        return None
+
+
+def build(
+    settings: Settings, prepared: Prepared, place: Workspace, report: Report, *, like: ArtifactContract | None = None
+) -> Package:
+    """Search, evaluate the winner on the held-out rows, package it. `like`: whose bins and bounds it takes over."""
     holdout = prepared.holdout
     found = search(prepared.train, settings, lambda progress: report(_candidate_done(progress, settings)))
-    classes = [str(one) for one in found.estimator.classes_.tolist()]
-    answers = runtime.of_estimator(found.estimator, holdout.columns, classes)(holdout.frame)
-    held_out = {str(name): value for name, value in evaluation.measure_all(settings.measured, holdout.words, answers).items()}
+    targets = reference.targets(prepared.train, classes_of(found.estimator), bounds=settings.error_bounds, like=like)
+    answers = runtime.of_estimator(found.estimator, holdout.columns, targets)(holdout.frame)
+    held_out = {str(name): value for name, value in evaluation.measure_all(settings.measured, holdout, answers).items()}
     figures = ", ".join(f"{name} {value:.3f}" for name, value in held_out.items())
     report(Event(step="evaluate", message=f"{found.best.family} on {len(holdout)} held-out rows: {figures}", figures=held_out))
     with workspace.writing(place.run):
-        pictures.draw(holdout.words, answers, place.run)
+        pictures.draw(holdout, answers, place.run)
         (place.run / "search.json").write_text(_trials(found), encoding="utf-8")
     metrics = {f"cv-{name}": metric for name, metric in found.best.metrics.items()}
     trained = Trained(
@@ -135,7 +160,9 @@ def build(settings: Settings, prepared: Prepared, place: Workspace, report: Repo
         found=found,
         train=prepared.train,
         holdout=holdout,
+        targets=targets,
         answers=answers,
+        like=like,
         metrics=metrics | {f"holdout-{name}": artifact.Metric(value=value) for name, value in held_out.items()},
         data=prepared.data,
         training_digest=prepared.training_digest,
@@ -148,7 +175,7 @@ def build(settings: Settings, prepared: Prepared, place: Workspace, report: Repo
 
 
 def _candidate_done(progress: Progress, settings: Settings) -> Event:
-    scoring = settings.search.scoring
+    scoring = settings.scoring
     metric = progress.trial.metrics[scoring]
     spread = metric.spread or 0.0
     chosen = ", ".join(f"{name} {value}" for name, value in progress.trial.parameters.items()) or "defaults"
@@ -181,7 +208,7 @@ def _compare(
     registry: Registry, settings: Settings, candidate: Candidate, holdout: Rows, into: Path, override: Override | None
 ) -> Comparison:
     """The candidate's own file against the champion's, on the same held-out rows."""
-    found = comparison.Gate(rule=settings.comparison, rows=len(holdout), override=override)
+    found = comparison.Gate(rule=settings.comparison, metric=settings.compared_by, rows=len(holdout), override=override)
     champion = registry.by_alias(settings.model, settings.comparison.against)
     if champion is None:
         return found.without_champion()
@@ -197,7 +224,7 @@ def _compare(
         if isinstance(error, RegistryError) and not error.answered:
             raise
         return found.not_comparable(champion.version, str(error))
-    return found.compare(holdout.words, *answers, version=champion.version)
+    return found.compare(holdout, *answers, version=champion.version)
 
 
 def _with_columns(holdout: Rows, of: Package) -> pd.DataFrame:
@@ -245,6 +272,6 @@ def _shown(settings: Settings) -> dict[str, str]:
         "seed": str(settings.seed),
         "split": split_by,
         "folds": str(settings.search.folds),
-        "scoring": settings.search.scoring,
-        "families": ", ".join(dict.fromkeys(candidate.family for candidate in settings.search.candidates)),
+        "scoring": settings.scoring,
+        "families": ", ".join(dict.fromkeys(candidate.family for candidate in settings.candidates)),
     }

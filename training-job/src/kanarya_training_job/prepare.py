@@ -42,9 +42,7 @@ def prepare(settings: Settings, report: Report) -> Prepared:
     split.check(train, holdout, folds=settings.search.folds, source=table.source)
     also = f"; {_counted(trimmed)}" if trimmed else ""
     report(Event(step="split", message=f"{len(train)} rows to train on, {len(holdout)} held out{also}", figures=trimmed))
-    data = artifact.Data(
-        source=table.source, sha256=table.sha256, rows=len(rows), target=settings.target, cleaning={**counts, **trimmed}
-    )
+    data = artifact.Data(source=table.source, sha256=table.sha256, rows=len(rows), cleaning={**counts, **trimmed})
     return Prepared(train=train, holdout=holdout, data=data, training_digest=identity.training_digest(settings, files))
 
 

@@ -1,7 +1,8 @@
 """The data contract: a Pandera schema made from the configuration, checked lazily so that everything wrong is said at once.
 
 Called by the pipeline's `validate`, for training rows and held-out rows alike. Refuses; changes nothing but types: numbers
-become float64, words text, and a target of whole numbers int64. What may be repaired is `cleaning`'s.
+become float64, words text, and a target of whole numbers int64, unless it is a regression's. What may be repaired
+is `cleaning`'s.
 """
 
 import warnings
@@ -21,6 +22,8 @@ SHOWN = 3
 """How many offending values a problem quotes."""
 
 
+_FINITE = pa.Check(lambda values: ~np.isinf(values), error="infinite")
+
 Cell = tuple[str, int]
 """Column and row."""
 
@@ -32,10 +35,10 @@ def validate(table: Table, settings: Settings, *, like: Sequence[Column] | None 
     problem: missing columns, no numbers, out of bounds, missing or infinite where that is refused, one class, too few rows.
     """
     columns = tuple(like) if like is not None else _columns(table.frame, settings)
-    absent = [name for name in (*(column.name for column in columns), settings.target) if name not in table.frame.columns]
+    absent = [name for name in (*(column.name for column in columns), *settings.target) if name not in table.frame.columns]
     if absent:
         raise InvalidInput(table.source, [_absent(name, settings.target, table.frame) for name in absent])
-    frame, problems, no_numbers = _typed(table, columns, settings.target)
+    frame, problems, no_numbers = _typed(table, columns, settings)
     if like is None:
         problems += _table_problems(frame, columns, settings)
     try:
@@ -46,7 +49,7 @@ def validate(table: Table, settings: Settings, *, like: Sequence[Column] | None 
         problems += _described(error.failure_cases, no_numbers, table.first_line)
     if problems:
         raise InvalidInput(table.source, problems)
-    return Rows(frame=frame, columns=columns, target=settings.target)
+    return Rows(frame=frame, columns=columns, targets=settings.target, task=settings.task)
 
 
 def schema(columns: Sequence[Column], settings: Settings) -> pa.DataFrameSchema:
@@ -57,7 +60,11 @@ def schema(columns: Sequence[Column], settings: Settings) -> pa.DataFrameSchema:
         column.name: _checks(features.get(column.name, Feature(kind=column.kind)), settings.cleaning.infinite == "refuse")
         for column in columns
     }
-    checks[settings.target] = [] if settings.quality.classes is None else [_one_of(settings.quality.classes)]
+    for target in settings.target:
+        if settings.task == "regression":
+            checks[target] = [_FINITE]
+        else:
+            checks[target] = [] if settings.quality.classes is None else [_one_of(settings.quality.classes)]
     return pa.DataFrameSchema({name: pa.Column(None, found, nullable=nullable) for name, found in checks.items()}, strict=True)
 
 
@@ -67,7 +74,7 @@ def _checks(feature: Feature, finite: bool) -> list[pa.Check]:
     low, high = feature.minimum, feature.maximum
     found = []
     if finite:
-        found.append(pa.Check(lambda values: ~np.isinf(values), error="infinite"))
+        found.append(_FINITE)
     if low is not None:
         found.append(pa.Check(lambda values: (values >= low) | np.isinf(values), error=f"below the minimum {low:g}"))
     if high is not None:
@@ -90,17 +97,17 @@ def _columns(frame: pd.DataFrame, settings: Settings) -> tuple[Column, ...]:
             Column(name=name, kind=one.kind, unknown=one.unknown, personal=one.personal)
             for name, one in settings.features.items()
         )
-    names = [str(name) for name in frame.columns if name != settings.target]
+    names = [str(name) for name in frame.columns if name not in settings.target]
     numeric = pd.api.types.is_numeric_dtype
     return tuple(Column(name=name, kind="numeric" if numeric(frame[name]) else "categorical") for name in names)
 
 
-def _absent(name: str, target: str, frame: pd.DataFrame) -> Problem:
-    role = "target" if name == target else "feature"
+def _absent(name: str, targets: Sequence[str], frame: pd.DataFrame) -> Problem:
+    role = "target" if name in targets else "feature"
     return Problem(path=(), message=f"has no column {name!r}, the {role}; it has {', '.join(map(repr, frame.columns))}")
 
 
-def _typed(table: Table, columns: Sequence[Column], target: str) -> tuple[pd.DataFrame, list[Problem], set[Cell]]:
+def _typed(table: Table, columns: Sequence[Column], settings: Settings) -> tuple[pd.DataFrame, list[Problem], set[Cell]]:
     """The columns in their types, what could not be typed, and the cells that hold no number although they should."""
     problems: list[Problem] = []
     no_numbers: set[Cell] = set()
@@ -112,13 +119,23 @@ def _typed(table: Table, columns: Sequence[Column], target: str) -> tuple[pd.Dat
         elif column.kind == "categorical":
             typed[column.name] = _words(values)
             continue
-        typed[column.name] = pd.to_numeric(values, errors="coerce").astype(np.float64)
-        wrong = values[typed[column.name].isna() & values.notna()]
-        no_numbers |= {(column.name, int(row)) for row in wrong.index}
-        if len(wrong):
-            problems.append(_cells_problem(column.name, "not a number", list(wrong.items()), table.first_line))
-    typed[target] = _typed_target(table.frame[target], target, problems)
+        typed[column.name] = _numbers(table, column.name, problems, no_numbers)
+    for target in settings.target:
+        if settings.task == "regression":
+            typed[target] = _numbers(table, target, problems, no_numbers)
+        else:
+            typed[target] = _typed_target(table.frame[target], target, problems)
     return pd.DataFrame(typed), problems, no_numbers
+
+
+def _numbers(table: Table, name: str, problems: list[Problem], no_numbers: set[Cell]) -> pd.Series:
+    values = table.frame[name]
+    typed = pd.to_numeric(values, errors="coerce").astype(np.float64)
+    wrong = values[typed.isna() & values.notna()]
+    no_numbers |= {(name, int(row)) for row in wrong.index}
+    if len(wrong):
+        problems.append(_cells_problem(name, "not a number", list(wrong.items()), table.first_line))
+    return typed
 
 
 def _words(values: pd.Series) -> pd.Series:
@@ -136,7 +153,8 @@ def _typed_target(values: pd.Series, name: str, problems: list[Problem]) -> pd.S
     present = values.dropna().astype(np.float64)
     broken = present[present != np.floor(present)]
     if len(broken):
-        message = f"is the target and holds {broken.iloc[0]:g}, expected words or whole numbers: this trains classifiers"
+        expected = "expected words or whole numbers; set task: regression to estimate numbers"
+        message = f"is the target and holds {broken.iloc[0]:g}, {expected}"
         problems.append(Problem(path=(name,), message=message))
         return values
     return values.astype("Int64") if values.isna().any() else values.astype(np.int64)
@@ -149,10 +167,15 @@ def _table_problems(frame: pd.DataFrame, columns: Sequence[Column], settings: Se
     least, most = settings.quality.minimum_rows, settings.quality.maximum_categories
     if len(frame) < least:
         yield Problem(path=(), message=f"has {len(frame)} rows, expected at least {least} (quality.minimum_rows)")
-    classes = frame[settings.target].dropna().unique()
-    if len(classes) < 2:
-        message = f"is the target and has one class, {classes[0]!r}" if len(classes) else "is the target and has no value"
-        yield Problem(path=(settings.target,), message=f"{message}; a classifier needs at least two")
+    for target in settings.target:
+        different = frame[target].dropna().unique()
+        if len(different) < 2 and settings.task == "regression":
+            yield Problem(path=(target,), message=f"is the target and has {len(different)} different values, expected some")
+        elif len(different) < 2:
+            message = (
+                f"is the target and has one class, {different[0]!r}" if len(different) else "is the target and has no value"
+            )
+            yield Problem(path=(target,), message=f"{message}; a classifier needs at least two")
     for column in columns:
         values = frame[column.name].dropna()
         if values.empty:

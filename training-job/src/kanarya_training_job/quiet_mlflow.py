@@ -53,7 +53,7 @@ def save_sklearn(
     directory: Path,
     *,
     example: pd.DataFrame,
-    labels: Labels,
+    labels: Labels | pd.DataFrame,
     trusted_types: Sequence[str],
     requirements: Sequence[str],
 ) -> None:

@@ -76,7 +76,8 @@ def _fill(registry: Registry, registration: Registration, experiment: str, run_i
             await_creation_for=0,
         )
     _read_back(registry, registration.model, str(made.version), package.digest)
-    registry.annotate(registration.model, str(made.version), {TAG_TRAINING: package.contract.training.digest})
+    if package.contract.training is not None:
+        registry.annotate(registration.model, str(made.version), {TAG_TRAINING: package.contract.training.digest})
     with registry.asking("close the run"):
         client.set_terminated(run_id, "FINISHED")
     return Version(version=str(made.version), digest=package.digest, run_id=run_id)
@@ -106,14 +107,13 @@ def _registered_model(registry: Registry, name: str) -> None:
 
 def _batch(registration: Registration) -> dict[str, list[object]]:
     contract, now = registration.package.contract, int(time.time() * 1000)
-    parameters = {"family": contract.training.family, **contract.training.parameters, **registration.parameters}
+    made = contract.training
+    parameters = {**({"family": made.family, **made.parameters} if made else {}), **registration.parameters}
     figures = {name: metric.value for name, metric in contract.metrics.items()}
     figures |= {f"{name}-spread": metric.spread for name, metric in contract.metrics.items() if metric.spread is not None}
-    tags = {
-        "mlflow.source.git.commit": contract.training.code_revision,
-        "data.sha256": contract.data.sha256,
-        TAG_TRAINING: contract.training.digest,
-    }
+    tags = {"data.sha256": contract.data.sha256}
+    if made:
+        tags |= {"mlflow.source.git.commit": made.code_revision, TAG_TRAINING: made.digest}
     return {
         "params": [Param(name, value) for name, value in parameters.items()],
         "metrics": [Metric(name, value, now, 0) for name, value in figures.items()],
@@ -123,7 +123,8 @@ def _batch(registration: Registration) -> dict[str, list[object]]:
 
 def _dataset(contract: ArtifactContract) -> DatasetInput:
     data = contract.data
-    profile = {"rows": data.rows, "sha256": data.sha256, "cleaning": data.cleaning, "target": data.target}
+    target = ", ".join(one.name for one in contract.targets)
+    profile = {"rows": data.rows, "sha256": data.sha256, "cleaning": data.cleaning, "target": target}
     dataset = Dataset(
         name=data.source.rpartition("/")[2],
         digest=data.sha256.removeprefix("sha256:")[:DATASET_DIGEST_LENGTH],

@@ -1,4 +1,5 @@
-"""Grid search over model families with stratified cross-validation, the same folds for every candidate.
+"""Grid search over model families with cross-validation, the same folds for every candidate; stratified where one target has
+classes.
 
 Called by the pipeline. Reports candidate by candidate; keeps the spread over folds, because a mean without it says little on
 few rows. Deterministic: same rows, settings and seed give the same winner.
@@ -8,15 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.model_selection import GridSearchCV, ParameterGrid, StratifiedKFold
+from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid, StratifiedKFold
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
 from kanarya_contracts.artifact import Metric
 from kanarya_contracts.problems import KanaryaError
-from kanarya_training_job import evaluation, families
+from kanarya_training_job import evaluation, families, split
+from kanarya_training_job.families import Goal
 from kanarya_training_job.features import Rows
-from kanarya_training_job.settings import Candidate, Family, MetricName, Settings
+from kanarya_training_job.settings import Candidate, Settings
+from kanarya_training_job.tasks import Family, MetricName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,18 +76,19 @@ def search(train: Rows, settings: Settings, report: Callable[[Progress], None]) 
 
     Raises KanaryaError where scikit-learn refuses a hyperparameter's value or the rows.
     """
-    total = sum(len(ParameterGrid(families.grid(candidate))) for candidate in settings.search.candidates)
+    goal = Goal.of(train)
+    total = sum(len(ParameterGrid(families.grid(candidate, goal))) for candidate in settings.candidates)
     trials: list[Trial] = []
 
     def finished(trial: Trial) -> None:
         trials.append(trial)
-        best = _best(trials, settings).metrics[settings.search.scoring].value
+        best = _best(trials, settings).metrics[settings.scoring].value
         report(Progress(trial=trial, done=len(trials), total=total, best=best))
 
-    for candidate in settings.search.candidates:
+    for candidate in settings.candidates:
         _try(candidate, train, settings, finished)
     best = _best(trials, settings)
-    estimator = _pipeline(best.family, train, settings).set_params(**families.inside(best.family, best.parameters))
+    estimator = _pipeline(best.family, train, settings).set_params(**families.inside(best.family, best.parameters, goal))
     with threadpool_limits(1):
         estimator.fit(train.matrix, train.labels)
     return Found(estimator=estimator, best=best, trials=tuple(trials))
@@ -92,11 +96,12 @@ def search(train: Rows, settings: Settings, report: Callable[[Progress], None]) 
 
 def _try(candidate: Candidate, train: Rows, settings: Settings, finished: Callable[[Trial], None]) -> None:
     """Every combination of one family's grid."""
+    folds = StratifiedKFold if split.stratified(train) else KFold
     search = _OneByOne(
         _pipeline(candidate.family, train, settings),
-        families.grid(candidate),
-        scoring={metric: evaluation.SCORERS[metric] for metric in settings.measured},
-        cv=StratifiedKFold(settings.search.folds, shuffle=True, random_state=settings.seed),
+        families.grid(candidate, Goal.of(train)),
+        scoring=evaluation.scorers(settings.measured, train),
+        cv=folds(settings.search.folds, shuffle=True, random_state=settings.seed),
         n_jobs=settings.search.n_jobs,
         refit=False,
         error_score="raise",
@@ -121,10 +126,10 @@ def _latest(family: Family, results: Mapping[str, Any], measured: Sequence[Metri
 
 def _best(trials: Sequence[Trial], settings: Settings) -> Trial:
     """The best mean over folds; of equals, the first. Twelve decimals: the order of a sum must not decide."""
-    metric = settings.search.scoring
+    metric = settings.scoring
     return max(trials, key=lambda trial: round(evaluation.advantage(metric, trial.metrics[metric].value, 0.0), 12))
 
 
 def _pipeline(family: Family, train: Rows, settings: Settings) -> Pipeline:
     impute = settings.cleaning.missing == "impute"
-    return families.pipeline(family, train.columns, train.frame, impute=impute, seed=settings.seed)
+    return families.pipeline(family, train.columns, train.frame, Goal.of(train), impute=impute, seed=settings.seed)

@@ -6,55 +6,24 @@ the command reads configurations before it pays for the libraries that train.
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from kanarya_contracts.artifact import Personal
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE
-
-Family = Literal[
-    "logistic-regression",
-    "random-forest",
-    "hist-gradient-boosting",
-    "k-nearest-neighbours",
-    "decision-tree",
-    "gaussian-nb",
-    "svc",
-]
-"""Model families, each a scikit-learn classifier; `families` builds them."""
-
-HYPERPARAMETERS: Mapping[Family, frozenset[str]] = MappingProxyType(
-    {
-        "logistic-regression": frozenset({"C", "class_weight", "fit_intercept", "max_iter", "solver", "tol"}),
-        "random-forest": frozenset(
-            {"class_weight", "criterion", "max_depth", "max_features", "min_samples_leaf", "min_samples_split", "n_estimators"}
-        ),
-        "hist-gradient-boosting": frozenset(
-            {
-                "class_weight",
-                "l2_regularization",
-                "learning_rate",
-                "max_depth",
-                "max_iter",
-                "max_leaf_nodes",
-                "min_samples_leaf",
-            }
-        ),
-        "k-nearest-neighbours": frozenset({"n_neighbors", "p", "weights"}),
-        "decision-tree": frozenset(
-            {"ccp_alpha", "class_weight", "criterion", "max_depth", "min_samples_leaf", "min_samples_split"}
-        ),
-        "gaussian-nb": frozenset({"var_smoothing"}),
-        "svc": frozenset({"C", "class_weight", "degree", "gamma", "kernel"}),
-    }
-)
-"""Which of scikit-learn's parameters a grid may vary: those that shape the model, and none that runs code or threads."""
-
-MetricName = Literal["accuracy", "balanced-accuracy", "f1-macro", "log-loss", "roc-auc"]
-"""Figures of merit. `log-loss` is better when smaller, the others when larger. `roc-auc` is one-against-the-rest, macro."""
+from kanarya_contracts.problems import Problem, agreed, problem, repeated
+from kanarya_training_job.tasks import HYPERPARAMETERS, METRICS, OF_LABELS, PLAIN, Family, MetricName, Task
 
 
 def is_remote(source: str) -> bool:
@@ -85,7 +54,13 @@ def _grid_value(value: object) -> object:
     return value
 
 
+def _listed(value: object) -> object:
+    """One column's name as a list of one."""
+    return (value,) if isinstance(value, str) else value
+
+
 Source = Annotated[str, Field(min_length=1), AfterValidator(_source)]
+ColumnName = Annotated[str, Field(min_length=1)]
 GridValue = Annotated[object, AfterValidator(_grid_value)]
 
 
@@ -161,7 +136,7 @@ class Quality(_Strict):
     """Fewer rows than this are an error: a truncated download should not become a model."""
 
     classes: tuple[str, ...] | None = None
-    """The values the target may have, as text. Default: whatever it holds."""
+    """The values that a classifier's target may have, as text. Default: whatever it holds."""
 
     maximum_categories: int = Field(default=100, ge=1, strict=True)
     """A categorical column with more words than this is taken for an identifier and refused."""
@@ -224,37 +199,41 @@ class Candidate(_Strict):
 
     @model_validator(mode="after")
     def _known_parameters(self) -> Self:
-        known = HYPERPARAMETERS[self.family]
-        unknown = sorted((self.grid or {}).keys() - known)
+        known = frozenset[str]().union(*(families.get(self.family, ()) for families in HYPERPARAMETERS.values()))
         empty = sorted(name for name, values in (self.grid or {}).items() if not values)
-        if unknown:
-            raise ValueError(f"grid has {', '.join(unknown)}, expected some of {', '.join(sorted(known))} for {self.family}")
+        self._check(known)
         if empty:
             raise ValueError(f"grid has no value for {', '.join(empty)}")
         return self
 
+    def check(self, task: Task) -> None:
+        """Raise ValueError if the task has no such family, or the family no such parameter there."""
+        families = HYPERPARAMETERS[task]
+        if self.family not in families:
+            raise ValueError(f"got {self.family}, expected one of {', '.join(families)} for {task}")
+        self._check(families[self.family])
+
+    def _check(self, known: frozenset[str]) -> None:
+        unknown = sorted((self.grid or {}).keys() - known)
+        if unknown:
+            raise ValueError(f"grid has {', '.join(unknown)}, expected some of {', '.join(sorted(known))} for {self.family}")
+
 
 class Search(_Strict):
-    """Grid search with stratified cross-validation, the same folds for every candidate."""
+    """Grid search with cross-validation, stratified by the classes of one target, the same folds for every candidate."""
 
     folds: int = Field(default=5, ge=2, le=50, strict=True)
     """Every class needs at least this many training rows."""
 
-    scoring: MetricName = "accuracy"
-    """What the winner is best at, on the mean over folds. Of equals, the one listed first wins: list the simplest first."""
+    scoring: MetricName | None = None
+    """What the winner is best at, on the mean over folds. Default: accuracy, or rmse of a regression. Of equals, the one listed
+    first wins: list the simplest first."""
 
     n_jobs: int = Field(default=1, ge=1, strict=True)
     """Processes that fit folds. 1 by default: a container's share of a CPU is rarely what a library believes it to be."""
 
-    candidates: tuple[Candidate, ...] = Field(
-        default=(
-            Candidate(family="logistic-regression"),
-            Candidate(family="k-nearest-neighbours"),
-            Candidate(family="random-forest"),
-        ),
-        min_length=1,
-    )
-    """The families, simplest first."""
+    candidates: tuple[Candidate, ...] | None = Field(default=None, min_length=1)
+    """The families, simplest first. Default: a linear model, nearest neighbours and a forest, each with its own grid."""
 
 
 class Conversion(_Strict):
@@ -264,8 +243,9 @@ class Conversion(_Strict):
     """Convert to ONNX and serve that if it reproduces scikit-learn on the held-out rows. False: serve the skops file."""
 
     tolerance: float = Field(default=1e-4, gt=0, le=0.01)
-    """Largest absolute difference of any probability on any held-out row. Labels must all be equal whatever this says.
-    Float32 arithmetic alone differs by about 1e-6; a tree that takes the other branch differs by 0.01 and more."""
+    """Largest absolute difference of any probability on any held-out row; of a regression's numbers, as a share of the largest.
+    Labels must all be equal whatever this says. Float32 arithmetic alone differs by about 1e-6; a tree that takes the other
+    branch differs by 0.01 and more."""
 
 
 class Comparison(_Strict):
@@ -274,8 +254,8 @@ class Comparison(_Strict):
     against: str = Field(default=ALIAS_STABLE, min_length=1)
     """The alias of the version to compare with. None has it: then there is nothing to compare with, and the gate is open."""
 
-    metric: MetricName = "accuracy"
-    """What is compared."""
+    metric: MetricName | None = None
+    """What is compared. Default: accuracy, or rmse of a regression."""
 
     tolerance: float = Field(default=0.0, ge=0)
     """How much worse is still let through, in the metric's own unit. 0: not worse at all."""
@@ -301,8 +281,17 @@ class Settings(_Strict):
     """Of every draw: the split, the folds, the models. Same data, code, configuration and seed: same predictions."""
 
     data: DataSource
-    target: str = Field(min_length=1)
-    """The column to predict: words or whole numbers."""
+    task: Task = "classification"
+    """`classification`: the target is words or whole numbers, and classes are told apart. `regression`: it is numbers, and they
+    are estimated."""
+
+    target: Annotated[tuple[ColumnName, ...], BeforeValidator(_listed), Field(min_length=1)]
+    """The column to predict, or a list of them: a model each, in one artifact."""
+
+    error_bounds: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    """Of a regression: target → the error, in its own unit, that is counted for any larger one. Live feedback is counted as
+    shares of it. Default: the champion's, so that both are measured alike; without one, the distance between the training
+    rows' 5th and 95th percentile."""
 
     features: Mapping[str, Feature] | None = Field(default=None, min_length=1)
     """Column → its contract, in the model's order. Default: every column but the target, of the kind it looks like."""
@@ -311,22 +300,76 @@ class Settings(_Strict):
     cleaning: Cleaning = Cleaning()
     split: Split = Split()
     search: Search = Search()
-    metrics: tuple[MetricName, ...] = Field(
-        default=("accuracy", "balanced-accuracy", "f1-macro", "log-loss", "roc-auc"), min_length=1
-    )
-    """What is measured, on the folds and on the held-out rows. `search.scoring` and `comparison.metric` always are."""
+    metrics: tuple[MetricName, ...] | None = Field(default=None, min_length=1)
+    """What is measured, on the folds and on the held-out rows. Default: all that the task has; several targets of classes have
+    those of labels alone. `search.scoring` and `comparison.metric` always are."""
 
     conversion: Conversion = Conversion()
     comparison: Comparison = Comparison()
     registry: Registry = Registry()
 
     @model_validator(mode="after")
-    def _target_is_no_feature(self) -> Self:
-        if self.features is not None and self.target in self.features:
-            raise ValueError(f"features has the target {self.target!r}: the model would be given the answer")
-        return self
+    def _consistent(self) -> Self:
+        wrong = repeated("target", self.target)
+        both = [name for name in self.target if name in (self.features or {})]
+        if both:
+            wrong.append(
+                problem(f"has the target {', '.join(map(repr, both))}: the model would be given the answer", "features")
+            )
+        if self.quality.classes is not None and (self.task == "regression" or self.several):
+            wrong.append(problem("is for one target of classes", "quality", "classes"))
+        allowed = self.target if self.task == "regression" else ()
+        strange = sorted(self.error_bounds.keys() - set(allowed))
+        if strange:
+            expected = f"some of {', '.join(allowed)}" if allowed else "none: a label is right or wrong"
+            wrong.append(problem(f"has {', '.join(strange)}, expected {expected}", "error_bounds"))
+        for index, candidate in enumerate(self.search.candidates or ()):
+            try:
+                candidate.check(self.task)
+            except ValueError as error:
+                wrong.append(problem(str(error), "search", "candidates", index))
+        return agreed(self, wrong + self._metric_problems())
+
+    def _metric_problems(self) -> list[Problem]:
+        known = ", ".join(self._metrics)
+        what = f"{self.task} of several targets" if self.several else self.task
+        places = [("search", "scoring", self.search.scoring), ("comparison", "metric", self.comparison.metric)]
+        wrong = [
+            problem(f"got {metric}, expected one of {known} for {what}", section, field)
+            for section, field, metric in places
+            if metric is not None and metric not in self._metrics
+        ]
+        strange = [metric for metric in self.metrics or () if metric not in self._metrics]
+        if strange:
+            wrong.append(problem(f"got {', '.join(strange)}, expected some of {known} for {what}", "metrics"))
+        return wrong
+
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one target."""
+        return len(self.target) > 1
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What the search tries."""
+        return self.search.candidates or tuple(Candidate(family=family) for family in PLAIN[self.task])
+
+    @property
+    def scoring(self) -> MetricName:
+        """What the search goes by."""
+        return self.search.scoring or self._metrics[0]
+
+    @property
+    def compared_by(self) -> MetricName:
+        """What candidate and champion are compared by."""
+        return self.comparison.metric or self._metrics[0]
 
     @property
     def measured(self) -> tuple[MetricName, ...]:
         """`metrics`, with what the search and the comparison go by."""
-        return tuple(dict.fromkeys((*self.metrics, self.search.scoring, self.comparison.metric)))
+        return tuple(dict.fromkeys((*(self.metrics or self._metrics), self.scoring, self.compared_by)))
+
+    @property
+    def _metrics(self) -> tuple[MetricName, ...]:
+        """What the task has."""
+        return OF_LABELS if self.task == "classification" and self.several else METRICS[self.task]

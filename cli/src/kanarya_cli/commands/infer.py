@@ -9,7 +9,7 @@ from rich.table import Table
 
 from kanarya_cli.local import stack
 from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, emit
-from kanarya_cli.v2 import Answer, Client, Input, typed_rows
+from kanarya_cli.v2 import Answer, Client, Input, Value, typed_rows
 from kanarya_contracts.problems import KanaryaError
 
 
@@ -63,12 +63,8 @@ def _from_file(path: Path) -> list[dict[str, str]]:
 
 
 def _data(model: str, answer: Answer) -> object:
-    return {
-        "model": model,
-        "version": answer.version,
-        "labels": answer.labels,
-        "probabilities": answer.probabilities,
-    }
+    said = {name: one.data if one.width == 1 else one.rows for name, one in answer.outputs.items()}
+    return {"model": model, "version": answer.version, "outputs": said}
 
 
 def _table(inputs: tuple[Input, ...], rows: list[dict[str, str]], answer: Answer) -> Table:
@@ -78,9 +74,13 @@ def _table(inputs: tuple[Input, ...], rows: list[dict[str, str]], answer: Answer
     table.caption_justify = "left"
     for one in inputs:
         table.add_column(one.name, justify="right")
-    table.add_column("label", style="bold")
-    table.add_column("probability", justify="right")
+    for name in answer.outputs:
+        table.add_column(name, justify="right", style="bold")
     for index, row in enumerate(rows):
-        sure = max(answer.probabilities[index], default=None) if answer.probabilities else None
-        table.add_row(*(row[one.name] for one in inputs), answer.labels[index], "" if sure is None else f"{sure:.3f}")
+        said = (" ".join(map(_shown, one.rows[index])) for one in answer.outputs.values())
+        table.add_row(*(row[one.name] for one in inputs), *said)
     return table
+
+
+def _shown(value: Value) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

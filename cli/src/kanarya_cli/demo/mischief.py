@@ -14,12 +14,13 @@ def permute_labels(settings: job.Settings, good: job.Outcome, *, into: Path) -> 
     held-out rows are the same."""
     with good.train_rows_file.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    labels = [row[settings.target] for row in rows]
+    (target,) = settings.target
+    labels = [row[target] for row in rows]
     random.Random(7).shuffle(labels)  # noqa: S311 (mischief, not security)
     with into.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows({**row, settings.target: label} for row, label in zip(rows, labels, strict=True))
+        writer.writerows({**row, target: label} for row, label in zip(rows, labels, strict=True))
     data = settings.data.model_copy(update={"source": str(into)})
     split = settings.split.model_copy(update={"test": None, "evaluation": str(good.holdout_rows_file)})
     return settings.model_copy(update={"data": data, "split": split})

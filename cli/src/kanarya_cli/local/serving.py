@@ -226,7 +226,7 @@ class LocalServing:
         except artifacts.Refused as error:
             return (f"its contract on this disk is not the registered one any more: {error}",)
         columns = contract.example.inputs
-        rows = [{name: values[row] for name, values in columns.items()} for row in range(len(contract.example.labels))]
+        rows = [{name: values[row] for name, values in columns.items()} for row in range(contract.example.rows)]
         try:
             with httpx.HTTPTransport() as transport:
                 client = v2.Client(f"http://{HOST}:{self._port(record)}", self._model, timeout=5.0, transport=transport)
@@ -236,7 +236,7 @@ class LocalServing:
             return None if unanswered else (str(error),)
         except (AssertionError, LookupError, TypeError, ValueError) as error:
             return (f"the answer is not the protocol's: {error!r}",)
-        return tuple(contract.example_problems(answer.labels, answer.probabilities or None))
+        return tuple(contract.example_problems({name: one.data for name, one in answer.outputs.items()}))
 
     def _adopted(self, record: Record) -> _Attempt:
         """A server of an earlier controller, of which nobody has said yet whether it is wanted."""

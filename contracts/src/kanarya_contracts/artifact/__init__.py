@@ -7,9 +7,10 @@ and this file, which lists every other file with its digest. The artifact's own 
 Pure: paths and digests come in as values; reading them is the caller's. What is wrong with a document is said at the
 field it is wrong in, all of it at once.
 
-    contract  the document, `parse` and `digest`        parts  what it is made of
+    contract  the document, `parse` and `digest`        parts, answers  what it is made of
 """
 
+from kanarya_contracts.artifact.answers import CategoricalTarget, Example, NumericTarget, Target, Task, Tensor
 from kanarya_contracts.artifact.contract import SCHEMA_VERSION, ArtifactContract, digest, parse
 from kanarya_contracts.artifact.parts import (
     CategoricalColumn,
@@ -18,8 +19,8 @@ from kanarya_contracts.artifact.parts import (
     Count,
     Data,
     Digest,
-    Example,
     FileDigest,
+    Format,
     Histogram,
     Metric,
     Name,
@@ -29,7 +30,6 @@ from kanarya_contracts.artifact.parts import (
     Personal,
     Reference,
     Runtime,
-    Tensor,
     Training,
 )
 
@@ -38,21 +38,26 @@ __all__ = [
     "ArtifactContract",
     "CategoricalColumn",
     "CategoricalHistogram",
+    "CategoricalTarget",
     "Column",
     "Count",
     "Data",
     "Digest",
     "Example",
     "FileDigest",
+    "Format",
     "Histogram",
     "Metric",
     "Name",
     "NumericColumn",
     "NumericHistogram",
+    "NumericTarget",
     "Parity",
     "Personal",
     "Reference",
     "Runtime",
+    "Target",
+    "Task",
     "Tensor",
     "Training",
     "digest",

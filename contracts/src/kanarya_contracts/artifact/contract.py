@@ -3,27 +3,17 @@
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Self, cast
 
 from pydantic import Field, ValidationError, model_validator
 
 from kanarya_contracts import problems
-from kanarya_contracts.artifact.parts import (
-    Column,
-    Data,
-    Example,
-    FileDigest,
-    Metric,
-    Name,
-    Part,
-    Reference,
-    Runtime,
-    Tensor,
-    Training,
-)
+from kanarya_contracts.artifact import agreement
+from kanarya_contracts.artifact.answers import CategoricalTarget, Example, Target, Task, Tensor
+from kanarya_contracts.artifact.parts import Column, Data, FileDigest, Metric, Name, Part, Reference, Runtime, Training
 from kanarya_contracts.names import CONTRACT_FILE
-from kanarya_contracts.problems import Problem, agreed, problem, repeated
+from kanarya_contracts.problems import agreed
 
 SCHEMA_VERSION: Final = "kanarya.dev/artifact/v1"
 """Changes when a reader of the old form could misread the new one."""
@@ -36,14 +26,15 @@ class ArtifactContract(Part):
     """Which form of this document it is."""
     model: Name
     """Registered model's name."""
-    task: Literal["classification"] = "classification"
+    task: Task = "classification"
     """What the model does."""
     inputs: tuple[Column, ...] = Field(min_length=1)
     """In the order the model wants them."""
     outputs: tuple[Tensor, ...] = Field(min_length=1)
-    """`label` and `probabilities`."""
-    classes: tuple[str, ...] = Field(min_length=2)
-    """In the order of the probabilities."""
+    """In the order of an answer. Training calls one target's `label`, `probabilities` and `value`; of several, the target's
+    name comes before that: `colour.label`."""
+    targets: tuple[Target, ...]
+    """What is predicted; nothing where the model transforms."""
     runtime: Runtime
     """How to run the model."""
     reference: Reference
@@ -53,50 +44,25 @@ class ArtifactContract(Part):
     metrics: dict[str, Metric]
     """`holdout-accuracy`, `cv-accuracy`, …"""
     data: Data
-    """What it was trained on."""
-    training: Training
-    """How it came to be."""
+    """The rows that reference and example are from: what it was trained on, where training wrote this."""
+    training: Training | None = None
+    """How it came to be; null where it was made elsewhere."""
     files: dict[str, FileDigest]
     """Every file of the artifact but this one, by relative path with `/`."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        return agreed(self, [*self._name_problems(), *self._path_problems(), *self._shape_problems()])
+        wrong = agreement.paths(self) + (agreement.answers(self) or agreement.names(self))
+        return agreed(self, wrong or agreement.example(self))
 
-    def _name_problems(self) -> list[Problem]:
-        names = [column.name for column in self.inputs]
-        wrong = repeated("inputs", names) + repeated("classes", self.classes)
-        wrong += _strangers(names, self.reference.features, "reference", "features")
-        wrong += _strangers(self.classes, self.reference.predictions, "reference", "predictions")
-        wrong += _strangers(self.classes, map(str, self.example.labels), "example", "labels")
-        if sorted(self.example.inputs) != sorted(names):
-            wrong.append(problem(f"got {sorted(self.example.inputs)}, expected {sorted(names)}", "example", "inputs"))
-        return wrong
+    @property
+    def all_numbers(self) -> bool:
+        """Whether every input is a column of numbers."""
+        return all(column.kind == "numeric" for column in self.inputs)
 
-    def _path_problems(self) -> list[Problem]:
-        wrong = []
-        if self.runtime.file not in self.files:
-            wrong.append(problem(f"got {self.runtime.file!r}, expected one of files", "runtime", "file"))
-        for path in self.files:
-            if not _stays_inside(path) or path == CONTRACT_FILE:
-                wrong.append(problem(f"got {path!r}, expected relative paths inside the artifact", "files"))
-        return wrong
-
-    def _shape_problems(self) -> list[Problem]:
-        example, wrong = self.example, []
-        rows = len(example.labels)
-        if not rows:
-            wrong.append(problem("got no row, expected one or more", "example", "labels"))
-        for name, values in example.inputs.items():
-            if len(values) != rows:
-                wrong.append(problem(f"got {len(values)} values for {rows} labels", "example", "inputs", name))
-        if len(example.probabilities) != rows:
-            wrong.append(problem(f"got {len(example.probabilities)} rows for {rows} labels", "example", "probabilities"))
-        for row, values in enumerate(example.probabilities):
-            if len(values) != len(self.classes):
-                text = f"got {len(values)} values for {len(self.classes)} classes"
-                wrong.append(problem(text, "example", "probabilities", row))
-        return wrong
+    def output(self, name: str) -> Tensor:
+        """The output of that name."""
+        return next(tensor for tensor in self.outputs if tensor.name == name)
 
     def dumps(self) -> bytes:
         """The file's bytes: indented JSON, UTF-8, a newline at the end."""
@@ -117,34 +83,46 @@ class ArtifactContract(Part):
                 wrong.append(f"{path}: has digest {got.sha256[:19]}…, expected {want.sha256[:19]}…")
         return wrong
 
-    def example_problems(self, labels: Sequence[str | int], probabilities: Sequence[Sequence[float]] | None) -> list[str]:
-        """What is wrong with the answers to the example. `probabilities` is None where a client did not ask for them."""
-        want = self.example
-        if len(labels) != len(want.labels):
-            return [f"answered {len(labels)} labels for {len(want.labels)} rows"]
-        wrong = [
-            f"row {row}: label {got!r}, expected {expected!r}"
-            for row, (got, expected) in enumerate(zip(labels, want.labels, strict=True))
-            if str(got) != str(expected)
-        ]
-        if probabilities is not None:
-            wrong += self._probability_problems(probabilities)
+    def example_problems(self, answers: Mapping[str, Sequence[object]]) -> list[str]:
+        """What is wrong with the answers to the example. `answers`: output → its elements, row by row."""
+        wrong = [f"{name}: is not among the answers" for name in self.example.outputs.keys() - answers.keys()]
+        classes = [target for target in self.targets if isinstance(target, CategoricalTarget)]
+        for tensor in self.outputs:
+            got, want = answers.get(tensor.name), self.example.flat(tensor.name)
+            if got is None:
+                continue
+            if len(got) != len(want):
+                wrong.append(f"{tensor.name}: has {len(got)} elements, expected {len(want)}")
+            elif any(tensor.name == target.label for target in classes):
+                wrong += _other_words(tensor, got, want)
+            else:
+                absolute = any(tensor.name == target.probabilities for target in classes)
+                wrong += _other_numbers(tensor, got, want, self.example.tolerance, absolute=absolute)
         return wrong
 
-    def _probability_problems(self, probabilities: Sequence[Sequence[float]]) -> list[str]:
-        want = self.example
-        if [len(row) for row in probabilities] != [len(row) for row in want.probabilities]:
-            return [f"probabilities have another shape than [{len(want.probabilities)}, {len(self.classes)}]"]
-        wrong = []
-        for row, (got, expected) in enumerate(zip(probabilities, want.probabilities, strict=True)):
-            pairs = list(zip(got, expected, strict=True))
-            lost = next(((g, e) for g, e in pairs if not math.isfinite(g)), None)
-            worst = max(abs(g - e) for g, e in pairs)
-            if lost:
-                wrong.append(f"row {row}: a probability is {lost[0]}, expected {lost[1]:g}")
-            elif worst > want.tolerance:
-                wrong.append(f"row {row}: a probability is off by {worst:.3g}, at most {want.tolerance:g} is allowed")
-        return wrong
+
+def _other_words(tensor: Tensor, got: Sequence[object], want: Sequence[object]) -> list[str]:
+    pairs = enumerate(zip(got, want, strict=True))
+    return [f"row {row}: {tensor.name} is {a!r}, expected {b!r}" for row, (a, b) in pairs if str(a) != str(b)]
+
+
+def _other_numbers(
+    tensor: Tensor, got: Sequence[object], want: Sequence[object], tolerance: float, *, absolute: bool
+) -> list[str]:
+    """The first wrong element of each row."""
+    try:
+        numbers = [float(cast("float", one)) for one in got]
+    except (TypeError, ValueError):
+        return [f"{tensor.name}: has elements that are no numbers"]
+    expected = [float(cast("float", one)) for one in want]
+    most = tolerance * (1.0 if absolute else max(map(abs, expected)) or 1.0)
+    wrong: dict[int, str] = {}
+    for index, (a, b) in enumerate(zip(numbers, expected, strict=True)):
+        if not math.isfinite(a):
+            wrong.setdefault(index // tensor.width, f"is {a}, expected {b:g}")
+        elif abs(a - b) > most:
+            wrong.setdefault(index // tensor.width, f"is off by {abs(a - b):.3g}, at most {most:g} is allowed")
+    return [f"row {row}: {tensor.name} {text}" for row, text in wrong.items()]
 
 
 def parse(content: bytes, source: str = CONTRACT_FILE) -> ArtifactContract:
@@ -165,12 +143,3 @@ def _document(content: bytes) -> object:
         return cast("object", json.loads(content))
     except (ValueError, RecursionError):
         return None
-
-
-def _stays_inside(path: str) -> bool:
-    return "\\" not in path and "\0" not in path and all(part not in {"", ".", ".."} for part in path.split("/"))
-
-
-def _strangers(known: Sequence[str], words: Iterable[str], *path: str) -> list[Problem]:
-    unknown = sorted(set(words) - set(known))
-    return [problem(f"got {unknown}, expected some of {list(known)}", *path)] if unknown else []

@@ -7,7 +7,8 @@
     inputs     tensors → rows, as the artifact's contract wants them
     model      rows → a checked prediction; the artifact's own example
     evidence   rows → counts in the bins of the contract's reference
-    feedback   labels that came back → right and wrong
+    tally      predictions → counts by class, or by bin
+    feedback   labels that came back → right and wrong, or scores
     goal       what became of a user of an A/B test → reached or not
 
 Nothing here knows HTTP, JSON's bytes, uvicorn or a file.

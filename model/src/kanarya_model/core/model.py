@@ -1,18 +1,19 @@
 """A loaded model behind its contract: rows in, a checked prediction out. Called by edges; made by `server`.
 
-What a predictor returns is not believed: shapes are compared, every probability must be finite. A model that fails on a row
-like those it was trained on is at fault (`ModelFault`); one that fails on a number far outside is asked the impossible, and
-that is the client's mistake (`Refusal`), so that nobody can push a model's error rate up by sending nonsense.
+What a predictor returns is not believed: shapes are compared, every label must be a class and every number finite. A model that
+fails on a row like those it was trained on is at fault (`ModelFault`); one that fails on a number far outside is asked the
+impossible, and that is the client's mistake (`Refusal`), so that nobody can push a model's error rate up by sending nonsense.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kanarya_contracts.artifact import ArtifactContract, Column, NumericColumn
+from kanarya_contracts.artifact import ArtifactContract, CategoricalTarget, Column, NumericColumn
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import Inputs, InputTensor, Rows
 from kanarya_model.core.refusal import ModelFault, Reason, Refusal
@@ -22,14 +23,12 @@ from kanarya_model.core.refusal import ModelFault, Reason, Refusal
 class Prediction:
     """A model's answer for every row."""
 
-    labels: NDArray[Any]
-    """[rows], of str objects or int64, as the contract's `label` output says."""
-    probabilities: NDArray[Any]
-    """[rows, classes], float32 or float64, in the order of the contract's classes."""
+    outputs: Mapping[str, NDArray[Any]]
+    """By the contract's names, rows first: labels as str objects or integers, everything else as numbers."""
 
     def output(self, name: str) -> NDArray[Any]:
         """The elements of an output that the contract names."""
-        return self.labels if name == "label" else self.probabilities
+        return self.outputs[name]
 
     def part(self, start: int, end: int) -> "Prediction":
         """The answer for the rows from `start` up to `end`; the same memory."""
@@ -64,26 +63,26 @@ class Model:
         self.quick = predictor.quick
         self._predictor = predictor
         # The example is the artifact's, so the limit on clients is not its.
-        self._example_inputs = Inputs(contract, largest=predictor.largest, most_rows=len(contract.example.labels))
-        self._width = len(contract.classes)
-        self._classes = frozenset(contract.classes)
+        self._example_inputs = Inputs(contract, largest=predictor.largest, most_rows=contract.example.rows)
+        classes = {one.label: frozenset(one.classes) for one in contract.targets if isinstance(one, CategoricalTarget)}
+        self._expected = [(tensor.name, tensor.shape[1:], classes.get(tensor.name)) for tensor in contract.outputs]
 
     def predict(self, rows: Rows) -> Prediction:
-        """Labels and probabilities. Raises Refusal where a value is out of reach, ModelFault where the model is wrong."""
+        """Every output. Raises Refusal where a value is out of reach, ModelFault where the model is wrong."""
         try:
             prediction = self._predictor.predict(rows)
         except Exception as error:  # whatever the model's library raises
             raise self._fault(rows, f"{type(error).__name__}: {error}") from error
-        labels, probabilities = prediction.labels, prediction.probabilities
-        if labels.shape != (rows.count,) or probabilities.shape != (rows.count, self._width):
-            raise ModelFault(
-                f"the model answered {labels.shape} labels and {probabilities.shape} probabilities for {rows.count} rows"
-            )
-        if not self._classes.issuperset(map(str, labels.tolist())):
-            raise ModelFault(f"the model answered labels that are none of its classes {sorted(self._classes)}")
-        # A sum of probabilities is finite exactly when each of them is.
-        if not math.isfinite(np.add.reduce(probabilities, axis=None)):
-            raise self._fault(rows, "a probability is not a finite number")
+        for name, width, classes in self._expected:
+            array = prediction.outputs[name]
+            if array.shape != (rows.count, *width):
+                raise ModelFault(f"the model answered {array.shape} {name} for {rows.count} rows")
+            if classes is not None:
+                if not classes.issuperset(map(str, array.ravel().tolist())):
+                    raise ModelFault(f"the model answered a {name} that is none of its classes {sorted(classes)}")
+            # Where a sum is finite, each of its terms is; where it is not, it may be their number.
+            elif not math.isfinite(np.add.reduce(array, axis=None)) and not np.isfinite(array).all():
+                raise self._fault(rows, f"{name} has an element that is not a finite number")
         return prediction
 
     def example_problems(self) -> list[str]:
@@ -92,7 +91,7 @@ class Model:
             prediction = self.predict(self._example_inputs.rows(example_tensors(self.contract)))
         except (Refusal, ModelFault) as error:
             return [f"the example cannot be answered: {error}"]
-        return self.contract.example_problems(prediction.labels.tolist(), prediction.probabilities.tolist())
+        return self.contract.example_problems({name: prediction.output(name).ravel().tolist() for name in self.outputs})
 
     def _fault(self, rows: Rows, what: str) -> Refusal | ModelFault:
         outside = self.inputs.outside(rows)
@@ -108,7 +107,7 @@ def example_tensors(contract: ArtifactContract) -> list[InputTensor]:
         InputTensor(
             name=column.name,
             datatype=_example_datatype(column),
-            shape=(len(example.labels),),
+            shape=(example.rows,),
             data=list(example.inputs[column.name]),
             where=f"example.inputs.{column.name}",
         )

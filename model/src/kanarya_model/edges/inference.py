@@ -86,10 +86,10 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
             body = await read_body(headers, receive, limits.body_bytes)
             reply, answered = await exchange.answer(headers, body, state[GONE] if state else never_gone)
             await send_back(send, reply)
-            seconds, labels = perf_counter() - began, answered.prediction.labels.tolist()
-            counts.succeeded(edge, seconds, labels)
+            seconds = perf_counter() - began
+            counts.succeeded(edge, seconds, answered.prediction)
             if counts is one.copies:
-                one.pairs.predicted(answered.id, labels)
+                one.predicted(answered.id, answered.prediction)
             if sampled is not None:
                 sampled.take(answered, edge, seconds, headers.get(REQUEST_ID), copy=counts is one.copies)
         except Refusal as refusal:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from kanarya_contracts.artifact import CategoricalColumn
+from kanarya_contracts.artifact import CategoricalColumn, CategoricalTarget
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model import VERSION
 from kanarya_model.core.inputs import MATRIX_NAMES
@@ -35,9 +35,9 @@ def document(models: Sequence[Model]) -> _Json:
     }
     schemas = dict(_SCHEMAS)
     for model in models:
-        request = f"Request.{quote(model.name, safe='')}.{model.version}".replace("%", ".")
-        schemas[request] = _request(model)
-        paths |= _model_paths(model, request)
+        own = f"{quote(model.name, safe='')}.{model.version}".replace("%", ".")
+        schemas |= {f"Request.{own}": _request(model), f"Feedback.{own}": _feedback(model)}
+        paths |= _model_paths(model, own)
     return {
         "openapi": "3.1.0",
         "info": {"title": "kanarya-model", "version": VERSION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
@@ -46,17 +46,18 @@ def document(models: Sequence[Model]) -> _Json:
     }
 
 
-def _model_paths(model: Model, request: str) -> _Json:
+def _model_paths(model: Model, own: str) -> _Json:
+    """`own`: how its own schemas' names end."""
     name = quote(model.name, safe="")
     paths: _Json = {
         f"/v1/models/{name}": _get("Whether the model answers", "ModelReady", unready=True),
         f"/v1/models/{name}:predict": _post("Inference, V1", "Instances", "Predictions", _v1_example(model)),
-        f"/v2/models/{name}/feedback": _post("Labels that came back", "Feedback", "Counted", _feedback_example(model)),
+        f"/v2/models/{name}/feedback": _post("Labels that came back", f"Feedback.{own}", "Counted", _feedback_example(model)),
     }
     for path in (f"/v2/models/{name}", f"/v2/models/{name}/versions/{model.version}"):
         paths[path] = _get("Model metadata", "Model")
         paths[f"{path}/ready"] = _get("Whether the model answers", "ModelReady", unready=True)
-        paths[f"{path}/infer"] = _post("Inference", request, "Response", _v2_example(model), in_bytes=True)
+        paths[f"{path}/infer"] = _post("Inference", f"Request.{own}", "Response", _v2_example(model), in_bytes=True)
     return paths
 
 
@@ -76,8 +77,10 @@ def _v1_example(model: Model) -> _Json:
 
 
 def _feedback_example(model: Model) -> _Json:
-    labels = list(model.contract.example.labels)
-    return {"model_version": model.version, "predictions": labels, "labels": labels}
+    contract = model.contract
+    answers: _Json = {target.name: contract.example.flat(target.outputs[0]) for target in contract.targets}
+    said = next(iter(answers.values())) if len(answers) == 1 else answers
+    return {"model_version": model.version, "predictions": said, "labels": said}
 
 
 def _get(summary: str, schema: str, *, unready: bool = False) -> _Json:
@@ -139,6 +142,19 @@ def _request(model: Model) -> _Json:
     return _object({"inputs": _list(_object(tensor, {"data": _DATA, "parameters": parameters}), least=1)}, optional)
 
 
+def _feedback(model: Model) -> _Json:
+    """Labels of one target; of several, by target. Or what became of a user."""
+    kinds = {
+        target.name: ["string", "integer"] if isinstance(target, CategoricalTarget) else ["number"]
+        for target in model.contract.targets
+    }
+    lists = {name: _list({"type": kind}, least=1) for name, kind in kinds.items()}
+    labels = next(iter(lists.values())) if len(lists) == 1 else _object(lists)
+    required = {"model_version": _TEXT, "predictions": labels, "labels": labels}
+    told = _object(required, {"ids": {**_list(_TEXT), "type": ["array", "null"]}})
+    return {"oneOf": [told, _reference("GoalReport")]}
+
+
 _NAMED_TENSOR = {"name": _TEXT, "datatype": {"enum": [datatype.value for datatype in Datatype]}}
 _METADATA_TENSOR = _object({**_NAMED_TENSOR, "shape": _list({"type": "integer", "minimum": -1})})
 
@@ -174,16 +190,7 @@ _SCHEMAS: _Json = {
         {"id": _TEXT},
     ),
     "Instances": _object({"instances": _list({"type": ["array", "object"]}, least=1)}),
-    "Predictions": _object({"predictions": _list({"type": ["string", "integer"]}, least=1)}),
-    "Feedback": {"oneOf": [_reference("Labels"), _reference("GoalReport")]},
-    "Labels": _object(
-        {
-            "model_version": _TEXT,
-            "predictions": _list({"type": ["string", "integer"]}, least=1),
-            "labels": _list({"type": ["string", "integer"]}, least=1),
-        },
-        {"ids": {**_list(_TEXT), "type": ["array", "null"]}},
-    ),
+    "Predictions": _object({"predictions": _list({"type": ["string", "number", "object", "array"]}, least=1)}),
     "GoalReport": _object({"model_version": _TEXT, "goal": _object({"name": _TEXT, "reached": {"type": "boolean"}})}),
     "Counted": _object({"counted": {"type": "integer", "minimum": 0}}),
 }

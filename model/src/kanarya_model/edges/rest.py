@@ -185,11 +185,11 @@ class Rest:
                     counts.became(read_goal(document, drawn=_BUCKET in headers))
                     counted = 1
                 else:
-                    classes = model.contract.classes
-                    report = read_feedback(document, version=model.version, classes=classes, most_rows=self._limits.rows)
-                    counted = report.right + report.wrong
+                    targets = model.contract.targets
+                    report = read_feedback(document, version=model.version, targets=targets, most_rows=self._limits.rows)
+                    counted = report.rows
                     if counts is one.copies:  # the champion's server counts the labels; here they meet what copies predicted
-                        one.pairs.told(labelled(document) if report.version != model.version else [])
+                        one.told(labelled(document) if report.version != model.version else [])
                     else:
                         counts.came_back(report)
             except Refusal as refusal:

@@ -9,8 +9,10 @@ from functools import partial
 from time import perf_counter
 from typing import Protocol, TypeVar
 
+from kanarya_contracts.artifact import ArtifactContract, CategoricalTarget
 from kanarya_contracts.metrics import Edge
 from kanarya_model.core.evidence import Evidence, Seen
+from kanarya_model.core.feedback import Labelled
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.core.pairs import Pairs
@@ -61,13 +63,13 @@ class Served:
                 model=model.name,
                 version=model.version,
                 digest=model.digest,
-                runtime=contract.runtime.format,
-                classes=contract.classes,
+                contract=contract,
                 evidence=self._evidence,
             )
             for _ in range(2)
         )
         self.pairs = Pairs(most=most_remembered)
+        self._label = _label(contract)
         self._version = model.version.encode()
         self._workers = workers
         self._inline_rows = inline_rows if model.quick else 0
@@ -86,6 +88,16 @@ class Served:
     def counting(self, mirrored_to: bytes | None) -> Counts:
         """Where a request with this HEADER_MIRRORED_TO is counted: in `copies` if it is one, and its answer reaches nobody."""
         return self.copies if mirrored_to == self._version else self.counts
+
+    def predicted(self, identity: str | None, prediction: Prediction) -> None:
+        """The answer to a copy of the request with that id, for `pairs`."""
+        if self._label is not None:
+            self.pairs.predicted(identity, prediction.output(self._label).ravel().tolist())
+
+    def told(self, labels: Sequence[Labelled]) -> None:
+        """Labels of requests that another version answered, for `pairs`."""
+        if self._label is not None:
+            self.pairs.told(labels)
 
     def is_quick(self, rows: Rows) -> bool:
         """Whether a change of threads would cost more than it saves."""
@@ -128,7 +140,14 @@ class Served:
     def metadata(self) -> dict[str, object]:
         """V2's model metadata."""
         model, contract = self.model, self.model.contract
-        properties = {"digest": model.digest, "format": contract.runtime.format, "classes": ",".join(contract.classes)}
+        properties = {"digest": model.digest, "format": contract.runtime.format, "task": contract.task}
+        several = len(contract.targets) > 1
+        for target in contract.targets:
+            suffix = f".{target.name}" if several else ""
+            if isinstance(target, CategoricalTarget):
+                properties[f"classes{suffix}"] = ",".join(target.classes)
+            else:
+                properties[f"error_bound{suffix}"] = f"{target.error_bound:g}"
         if model.inputs.takes_matrix:
             properties["matrix"] = MATRIX_NAMES[0]
         return {
@@ -141,6 +160,13 @@ class Served:
             ],
             "properties": properties,
         }
+
+
+def _label(contract: ArtifactContract) -> str | None:
+    """The output that is right or wrong by itself: of one target of classes. Of others, no pairs are made."""
+    if len(contract.targets) == 1 and isinstance(contract.targets[0], CategoricalTarget):
+        return contract.targets[0].label
+    return None
 
 
 def find(served: Sequence[Served], name: str, version: str | None = None) -> Served:

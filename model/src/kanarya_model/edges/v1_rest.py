@@ -2,7 +2,8 @@
 
     {"instances": [[5.1, 3.5, 1.4, 0.2], …]}             a list a row, in the contract's order
     {"instances": [{"sepal_length": 5.1, …}, …]}         an object a row, by the columns' names
-    → {"predictions": ["setosa", …]}                     a label a row
+    → {"predictions": ["setosa", …]}                     a label or a number a row
+    → {"predictions": [{"colour": "red", …}, …]}         with several targets, an object a row; of a transformer, a list a row
 
 For whom V1 is what there is: it has no datatypes and no probabilities. What is sent is held to the contract as in V2: a number
 for a column of numbers, a string for one of words, nothing missing and nothing more.
@@ -16,6 +17,7 @@ from kanarya_contracts.artifact import CategoricalColumn, Column
 from kanarya_contracts.datatypes import Datatype
 from kanarya_contracts.metrics import Edge
 from kanarya_model.core.inputs import InputTensor, Rows
+from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Reason, Refusal, listed, quoted, shown
 from kanarya_model.core.request import Answered
 from kanarya_model.edges.documents import read_document, refuse_repeats
@@ -32,7 +34,11 @@ class V1Exchange:
     def __init__(self, one: Served, *, most_rows: int) -> None:
         self._one = one
         self._inputs = one.model.inputs
-        columns = one.model.contract.inputs
+        contract = one.model.contract
+        columns = contract.inputs
+        self._outputs = {target.name: target.outputs[0] for target in contract.targets} or {
+            tensor.name: tensor.name for tensor in contract.outputs
+        }
         self._names = tuple(column.name for column in columns)
         self._datatypes = tuple(_datatype(column) for column in columns)
         self._most_rows = most_rows
@@ -48,7 +54,15 @@ class V1Exchange:
         else:
             rows = self._rows(body)
             answered = Answered(None, rows, await self._one.predict(rows, gone))
-        return Reply(status=200, body=orjson.dumps({"predictions": answered.prediction.labels.tolist()})), answered
+        return Reply(status=200, body=orjson.dumps({"predictions": self._predictions(answered.prediction)})), answered
+
+    def _predictions(self, prediction: Prediction) -> list[object]:
+        """What is said of each row."""
+        columns = [prediction.output(output) for output in self._outputs.values()]
+        if len(columns) == 1:
+            said: list[object] = columns[0].tolist()
+            return said
+        return [dict(zip(self._outputs, row, strict=True)) for row in zip(*(one.tolist() for one in columns), strict=True)]
 
     def _whole(self, body: bytes) -> tuple[Rows, Answered]:
         rows = self._rows(body)

@@ -228,11 +228,10 @@ class V2Grpc:
         rows = one.model.inputs.rows(request.tensors)
         prediction = self._predict(one, rows, gone)
         answer = self._writers[one].write(request, prediction, as_raw=bool(message.raw_input_contents))
-        seconds, labels = perf_counter() - began, prediction.labels.tolist()
-        counts.succeeded(EDGE, seconds, labels)
-        copy = counts is one.copies
+        seconds, copy = perf_counter() - began, counts is one.copies
+        counts.succeeded(EDGE, seconds, prediction)
         if copy:
-            one.pairs.predicted(request.id, labels)
+            one.predicted(request.id, prediction)
         if one.sampled is not None:
             one.sampled.take(Answered(request.id, rows, prediction), EDGE, seconds, metadata.get(REQUEST_ID), copy=copy)
         return answer

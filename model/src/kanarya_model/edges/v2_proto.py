@@ -138,7 +138,7 @@ class ResponseWriter:
             if as_raw:
                 response.raw_output_contents.append(bytes(raw.write(array, datatype)))
             elif datatype is Datatype.BYTES:
-                tensor.contents.bytes_contents.extend([text.encode() for text in array.tolist()])
+                tensor.contents.bytes_contents.extend([text.encode() for text in array.ravel().tolist()])
             else:
                 getattr(tensor.contents, _CONTENTS[datatype]).extend(array.ravel().tolist())
         return response.SerializeToString()

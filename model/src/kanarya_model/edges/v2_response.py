@@ -39,7 +39,7 @@ class ResponseWriter:
                 tail.append(raw.write(array, self._datatypes[name]))
                 parts.append(b'],"parameters":{"binary_data_size":%d}}' % len(tail[-1]))
             elif array.dtype == object:
-                parts += (b'],"data":', orjson.dumps(array.tolist()), b"}")
+                parts += (b'],"data":', orjson.dumps(array.ravel().tolist()), b"}")
             else:
                 parts += (b'],"data":', orjson.dumps(array.ravel(), option=orjson.OPT_SERIALIZE_NUMPY), b"}")
         parts.append(b"]}")

@@ -1,88 +1,166 @@
-"""ONNX through ONNX Runtime. Two forms of graph, as the training job makes them:
+"""ONNX through ONNX Runtime. Two forms of graph are read, whoever made it:
 
-    all columns numbers   one input "X", float32, [rows, columns] in the contract's order
-    otherwise             an input a column, named as it is, [rows, 1], float32 or string
+    one matrix      where all columns are numbers: one input of floats, [rows, columns] in the contract's order
+    by column       an input a column, named as it is, [rows] or [rows, 1], of a type that holds it
 
-Outputs are "label" and "probabilities". A graph of any other form is refused with what is different about it.
+Outputs are tensors, and named as in the contract. A graph of any other form is refused with what is different about it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
-from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, NumericColumn
+from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, Column, Tensor
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction, Predictor
-from kanarya_model.core.values import LARGEST_FP32
+from kanarya_model.core.values import LARGEST_FP32, LARGEST_FP64
 
-MATRIX = "X"
-_OUTPUTS = ["label", "probabilities"]
-_TYPES = {Datatype.BYTES: "tensor(string)", Datatype.INT64: "tensor(int64)", Datatype.FP32: "tensor(float)"}
-_FLOAT, _STRING = _TYPES[Datatype.FP32], _TYPES[Datatype.BYTES]
+_TYPES = {
+    "tensor(bool)": (Datatype.BOOL, np.bool_),
+    "tensor(uint8)": (Datatype.UINT8, np.uint8),
+    "tensor(uint16)": (Datatype.UINT16, np.uint16),
+    "tensor(uint32)": (Datatype.UINT32, np.uint32),
+    "tensor(uint64)": (Datatype.UINT64, np.uint64),
+    "tensor(int8)": (Datatype.INT8, np.int8),
+    "tensor(int16)": (Datatype.INT16, np.int16),
+    "tensor(int32)": (Datatype.INT32, np.int32),
+    "tensor(int64)": (Datatype.INT64, np.int64),
+    "tensor(float)": (Datatype.FP32, np.float32),
+    "tensor(double)": (Datatype.FP64, np.float64),
+    "tensor(string)": (Datatype.BYTES, np.object_),
+}
+"""ONNX's type → the protocol's and numpy's."""
+_MATRIX_TYPES = ("tensor(float)", "tensor(double)")
 _ERRORS_ONLY = 3
 
+_Array = NDArray[Any]
 
-def load(content: bytes, contract: ArtifactContract, *, threads: int) -> tuple[Predictor | None, list[str]]:
-    """A predictor, or what is wrong. Files beside the model (external data) are never read."""
+
+def open_session(content: bytes, *, threads: int) -> Any:
+    """The graph in ONNX Runtime. Files beside it (external data) are never read. Raises what ONNX Runtime raises."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+def load(content: bytes, contract: ArtifactContract, *, threads: int) -> tuple[Predictor | None, list[str]]:
+    """A predictor, or what is wrong."""
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = open_session(content, threads=threads)
     except Exception as error:  # noqa: BLE001 (ONNX Runtime's exceptions share no base of their own)
         return None, [f"ONNX Runtime {onnxruntime.__version__} cannot load it: {error}"]
-    wrong = _graph_problems(session, contract)
+    matrix = takes_matrix(session.get_inputs(), contract)
+    wrong = [] if matrix else _column_problems(session, contract)
+    wrong += _output_problems(session, contract)
     if wrong:
         return None, wrong
-    if all(isinstance(column, NumericColumn) for column in contract.inputs):
-        return _MatrixModel(session), []
-    return _ColumnModel(session, contract), []
+    return (_MatrixModel(session, contract) if matrix else _ColumnModel(session, contract)), []
 
 
-def _graph_problems(session: Any, contract: ArtifactContract) -> list[str]:
-    names = {column.name: _STRING if isinstance(column, CategoricalColumn) else _FLOAT for column in contract.inputs}
-    if _STRING not in names.values():
-        names = {MATRIX: _FLOAT}
-    got = {node.name: node.type for node in session.get_inputs()}
-    wrong = [] if got == names else [f"the graph has inputs {got}, expected {names}"]
-    outputs = {node.name: node.type for node in session.get_outputs()}
-    expected = {tensor.name: _TYPES.get(tensor.datatype, str(tensor.datatype)) for tensor in contract.outputs}
-    if outputs != expected or sorted(outputs) != _OUTPUTS:
-        wrong.append(f"the graph has outputs {outputs}, expected {expected}")
+def takes_matrix(nodes: Any, contract: ArtifactContract) -> bool:
+    """Whether a graph with these inputs takes every column in one tensor."""
+    if len(nodes) != 1 or not contract.all_numbers or nodes[0].type not in _MATRIX_TYPES or len(nodes[0].shape) != 2:
+        return False
+    width = nodes[0].shape[1]
+    return width == len(contract.inputs) if isinstance(width, int) else True
+
+
+def _column_problems(session: Any, contract: ArtifactContract) -> list[str]:
+    nodes = {node.name: node for node in session.get_inputs()}
+    columns = {column.name: column for column in contract.inputs}
+    if nodes.keys() != columns.keys():
+        got = {node.name: f"{node.type} {node.shape}" for node in nodes.values()}
+        matrix = f", or one matrix of floats [rows, {len(columns)}]" if contract.all_numbers else ""
+        return [f"the graph has inputs {got}, expected one for each of {sorted(columns)}{matrix}"]
+    wrong = []
+    for name, node in nodes.items():
+        if not _holds(node.type, columns[name]):
+            wrong.append(f"the graph's input {name} is {node.type}, and the contract's column is {columns[name].datatype}")
+        if len(node.shape) not in (1, 2) or node.shape[1:] not in ([], [1]):
+            wrong.append(f"the graph's input {name} has shape {node.shape}, expected [rows] or [rows, 1]")
     return wrong
 
 
-class _MatrixModel:
-    largest = LARGEST_FP32
-    quick = True
-
-    def __init__(self, session: Any) -> None:
-        self._run = session.run
-
-    def predict(self, rows: Rows) -> Prediction:
-        assert rows.matrix is not None  # noqa: S101 (the contract's columns decide both)
-        labels, probabilities = self._run(_OUTPUTS, {MATRIX: rows.matrix.astype(np.float32, copy=False)})
-        return Prediction(labels=labels, probabilities=probabilities)
+def _holds(kind: str, column: Column) -> bool:
+    """Whether an input of that type takes the column's values: a float any number, another type its own."""
+    if isinstance(column, CategoricalColumn):
+        return kind == "tensor(string)"
+    if kind in _MATRIX_TYPES:
+        return column.datatype is not Datatype.BOOL
+    known = _TYPES.get(kind)
+    return known is not None and known[0] is column.datatype and not column.nullable
 
 
-class _ColumnModel:
-    largest = LARGEST_FP32
+def _output_problems(session: Any, contract: ArtifactContract) -> list[str]:
+    nodes = {node.name: node for node in session.get_outputs()}
+    expected = {tensor.name: tensor for tensor in contract.outputs}
+    if not expected.keys() <= nodes.keys():
+        return [f"the graph has outputs {sorted(nodes)}, expected {sorted(expected)}"]
+    return [text for name, tensor in expected.items() for text in _other_form(nodes[name], tensor)]
+
+
+def _other_form(node: Any, tensor: Tensor) -> list[str]:
+    got = _TYPES.get(node.type)
+    if got is None or got[0] is not tensor.datatype:
+        return [f"the graph's output {node.name} is {node.type}, expected {tensor.datatype}"]
+    # A dimension without a number, or a shape that the graph does not tell, is compared when there is an answer.
+    shape = [size if isinstance(size, int) else None for size in node.shape]
+    if shape and (len(shape) != len(tensor.shape) or shape[1:] not in ([None] * (len(shape) - 1), list(tensor.shape[1:]))):
+        return [f"the graph's output {node.name} has shape {node.shape}, expected {list(tensor.shape)}"]
+    return []
+
+
+class _Graph:
+    """What both forms share: a session, and the outputs that are asked of it."""
+
     quick = True
 
     def __init__(self, session: Any, contract: ArtifactContract) -> None:
         self._run = session.run
-        self._names = [column.name for column in contract.inputs]
-        self._words = [isinstance(column, CategoricalColumn) for column in contract.inputs]
+        self._outputs = [tensor.name for tensor in contract.outputs]
+
+    def _answer(self, feed: dict[str, _Array]) -> Prediction:
+        return Prediction(outputs=dict(zip(self._outputs, self._run(self._outputs, feed), strict=True)))
+
+
+class _MatrixModel(_Graph):
+    def __init__(self, session: Any, contract: ArtifactContract) -> None:
+        super().__init__(session, contract)
+        node = session.get_inputs()[0]
+        self._name = node.name
+        self._type = _TYPES[node.type][1]
+        self.largest = LARGEST_FP32 if self._type is np.float32 else LARGEST_FP64
 
     def predict(self, rows: Rows) -> Prediction:
-        feed = {}
-        for name, words, array in zip(self._names, self._words, rows.columns, strict=True):
-            # ONNX has no missing string: the conversion reads the empty one in its place.
-            column = np.where(array == None, "", array) if words else array.astype(np.float32, copy=False)  # noqa: E711
-            feed[name] = column.reshape(-1, 1)
-        labels, probabilities = self._run(_OUTPUTS, feed)
-        return Prediction(labels=labels, probabilities=probabilities)
+        assert rows.matrix is not None  # noqa: S101 (the contract's columns decide both)
+        return self._answer({self._name: rows.matrix.astype(self._type, copy=False)})
+
+
+class _ColumnModel(_Graph):
+    def __init__(self, session: Any, contract: ArtifactContract) -> None:
+        super().__init__(session, contract)
+        nodes = {node.name: node for node in session.get_inputs()}
+        self._reads = [_reader(nodes[column.name]) for column in contract.inputs]
+        types = {node.type for node in nodes.values()}
+        self.largest = LARGEST_FP32 if "tensor(float)" in types else LARGEST_FP64
+
+    def predict(self, rows: Rows) -> Prediction:
+        # Columns of numbers alone come as a matrix, as the contract has them and not the graph.
+        columns = rows.columns if rows.matrix is None else rows.matrix.T
+        return self._answer({name: read(array) for (name, read), array in zip(self._reads, columns, strict=True)})
+
+
+def _reader(node: Any) -> tuple[str, Callable[[_Array], _Array]]:
+    """The input's name, and a column as it takes it."""
+    kind, shape = _TYPES[node.type][1], (-1, 1)[: len(node.shape)]
+    if kind is np.object_:
+        # ONNX has no missing string: the conversion reads the empty one in its place.
+        return node.name, lambda array: np.where(array == None, "", array).reshape(shape)  # noqa: E711
+    return node.name, lambda array: array.astype(kind, copy=False).reshape(shape)

@@ -18,7 +18,7 @@ from arro3.core import Array, DataType, RecordBatch, Table, list_array
 from arro3.io import write_parquet
 
 from kanarya_contracts import records
-from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, Column
+from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, CategoricalTarget, Column
 from kanarya_contracts.metrics import Edge
 from kanarya_model.core.model import Model
 from kanarya_model.core.request import Answered
@@ -76,7 +76,7 @@ def about(model: Model) -> dict[str, str]:
         records.MODEL: model.name,
         records.VERSION: model.version,
         "digest": model.digest,
-        "classes": json.dumps(model.contract.classes),
+        "classes": json.dumps({one.name: one.classes for one in model.contract.targets if isinstance(one, CategoricalTarget)}),
     }
 
 
@@ -117,6 +117,4 @@ def _plain(values: Numbers | Words) -> Array:
 
 def _lists(values: Numbers) -> Array:
     rows, width = values.shape
-    return list_array(
-        Array.from_numpy(np.arange(0, (rows + 1) * width, width, dtype=np.int32)), Array.from_numpy(values.ravel())
-    )
+    return list_array(Array.from_numpy(np.arange(0, (rows + 1) * width, width, dtype=np.int32)), _plain(values.ravel()))

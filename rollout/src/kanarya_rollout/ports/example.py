@@ -47,9 +47,6 @@ class _Tensor(_Seen):
 class _Answer(_Seen):
     outputs: tuple[_Tensor, ...]
 
-    def of(self, name: str) -> list[str | int | float | bool] | None:
-        return next((one.data for one in self.outputs if one.name == name), None)
-
 
 class Examples:
     """Contracts of one registry, kept once they were read."""
@@ -92,7 +89,7 @@ class Examples:
             return (f"the answer of {base} is not the protocol's: {str(error).splitlines()[0]}",)
         except KanaryaError as error:
             return (str(error),)
-        return tuple(contract.example_problems(*_answers(answer, contract)))
+        return tuple(contract.example_problems({one.name: one.data for one in answer.outputs}))
 
     def _contract(self, ref: VersionRef) -> ArtifactContract | None:
         scheme, _, path = (ref.uri or "").partition(":")
@@ -120,7 +117,7 @@ class Examples:
 
 
 def _request(columns: Sequence[_Column], contract: ArtifactContract) -> Mapping[str, object]:
-    rows = len(contract.example.labels)
+    rows = contract.example.rows
     return {
         "inputs": [
             {
@@ -132,13 +129,3 @@ def _request(columns: Sequence[_Column], contract: ArtifactContract) -> Mapping[
             for column in columns
         ]
     }
-
-
-def _answers(answer: _Answer, contract: ArtifactContract) -> tuple[list[str | int], list[list[float]] | None]:
-    labels = [one if isinstance(one, int) else str(one) for one in answer.of("label") or ()]
-    flat = answer.of("probabilities")
-    if flat is None:
-        return labels, None
-    width = len(contract.classes)
-    numbers = [float(one) for one in flat]
-    return labels, [numbers[start : start + width] for start in range(0, len(numbers), width)]
