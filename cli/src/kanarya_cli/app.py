@@ -5,7 +5,19 @@ from typing import Annotated
 
 import typer
 
-from kanarya_cli.commands import audit, demo, doctor, infer, local, replay, rollout, simulate, train
+from kanarya_cli.commands import (
+    audit,
+    contract,
+    demo,
+    doctor,
+    infer,
+    local,
+    register,
+    replay,
+    rollout,
+    simulate,
+    train,
+)
 
 app = typer.Typer(
     name="kanarya",
@@ -27,6 +39,8 @@ def kanarya(
 
 
 app.command("train")(train.train)
+app.command("contract")(contract.contract)
+app.command("register")(register.register)
 app.command("infer")(infer.infer)
 app.add_typer(rollout.app, name="rollout")
 app.command("audit")(audit.audit)

@@ -40,7 +40,9 @@ def contract(*, files: Mapping[str, bytes] = FILES, **changes: object) -> Artifa
             {"name": "label", "datatype": "BYTES", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP64", "shape": [-1, 2]},
         ],
-        "targets": [{"kind": "categorical", "name": "species", "classes": ["setosa", "virginica"]}],
+        "targets": [
+            {"kind": "categorical", "name": "species", "probabilities": "probabilities", "classes": ["setosa", "virginica"]}
+        ],
         "runtime": {
             "format": "onnx",
             "file": MODEL_FILE,

@@ -117,7 +117,7 @@ def _contract(kind: Kind, model: str, fitted: _Fitted, targets: NDArray[Any], fi
             {"name": "label", "datatype": "INT64" if targets.dtype == np.int64 else "BYTES", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP64" if kind in _SKOPS else "FP32", "shape": [-1, len(classes)]},
         ],
-        "targets": [{"kind": "categorical", "name": "species", "classes": classes}],
+        "targets": [{"kind": "categorical", "name": "species", "probabilities": "probabilities", "classes": classes}],
         "runtime": runtime,
         "reference": {
             "rows": len(targets),

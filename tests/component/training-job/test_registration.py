@@ -11,6 +11,7 @@ import pytest
 import kanarya_training_job as job
 from kanarya_contracts import artifact
 from kanarya_contracts.names import TAG_COMPARISON, TAG_DIGEST, TAG_TRAINING
+from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job.quiet_mlflow import MlflowClient, RestException, mlflow
 
 Make = Callable[..., job.Settings]
@@ -177,3 +178,23 @@ def spoil(client: MlflowClient, outcome: job.Outcome, scratch: Path) -> None:
     (scratch / "spoilt").mkdir()
     (scratch / "spoilt" / "model.onnx").write_bytes(b"another model")
     client.log_model_artifacts(logged, str(scratch / "spoilt"))
+
+
+def test_an_artifact_from_elsewhere_is_registered_whole_and_uncompared(
+    train: Train, settings: Make, client: MlflowClient, mlflow_uri: str, tmp_path: Path
+) -> None:
+    directory = train(settings(), alias="champion").artifact_dir
+    contract = artifact.parse((directory / "kanarya.json").read_bytes())
+    (directory / "kanarya.json").write_bytes(contract.model_copy(update={"training": None}).dumps())
+
+    adopted = job.adopt(directory, registry_uri=mlflow_uri, alias="challenger")
+
+    version = client.get_model_version(adopted.model, adopted.version)
+    assert (adopted.version, holder(client, adopted.model, "challenger")) == ("2", "2")
+    assert version.tags == {TAG_DIGEST: artifact.digest((directory / "kanarya.json").read_bytes())}
+    assert client.get_run(version.run_id).info.status == "FINISHED"
+
+    (directory / "MLmodel").write_text("altered")
+    with pytest.raises(KanaryaError, match=r"is not what its contract says:\n  MLmodel: has 7 bytes"):
+        job.adopt(directory, registry_uri=mlflow_uri, alias="challenger")
+    assert holder(client, adopted.model, "challenger") == "2"

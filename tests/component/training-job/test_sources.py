@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from kanarya_contracts.problems import InvalidInput
 from kanarya_training_job import source
-from kanarya_training_job.settings import DataSource
+from kanarya_training_job.row_settings import DataSource
 
 IRIS = Path(__file__).parents[3] / "data" / "iris.csv"
 

@@ -37,7 +37,7 @@ def contracts(draw: st.DrawFn) -> ArtifactContract:
             {"kind": "categorical", "name": word, "categories": categories, "unknown": "accept"},
         ],
         outputs=_outputs(len(classes)),
-        targets=[{"kind": "categorical", "name": "species", "classes": classes}],
+        targets=[{"kind": "categorical", "name": "species", "probabilities": "probabilities", "classes": classes}],
         reference={
             "rows": draw(st.integers(1)),
             "features": {
@@ -78,7 +78,7 @@ def _reference(label: str) -> dict[str, object]:
 
 
 def _species(*classes: str) -> list[dict[str, object]]:
-    return [{"kind": "categorical", "name": "species", "classes": classes}]
+    return [{"kind": "categorical", "name": "species", "probabilities": "probabilities", "classes": classes}]
 
 
 def _outputs(width: int) -> list[dict[str, object]]:
@@ -111,16 +111,16 @@ def test_the_digest_of_an_artifact_is_the_sha256_of_its_contract() -> None:
         ("schemaVersion", "v2", "schemaVersion: got 'v2', expected 'kanarya.dev/artifact/v1'"),
         ("schema_version", "v2", "schema_version: is not a known field"),
         ("runtime.file", "pickle.pkl", "runtime.file: got 'pickle.pkl', expected one of files"),
-        ("runtime.format", "pickle", "runtime.format: got 'pickle', expected 'onnx' or 'skops'"),
+        ("runtime.format", "pickle", "runtime.format: got 'pickle', expected 'onnx', 'skops', 'lightgbm' or 'xgboost'"),
         (
             "runtime.format",
             "skops",
-            "runtime.reason: is missing with format skops, expected a reason for skops and none for onnx",
+            "runtime.reason: is missing with format skops, expected a reason for every other format and none for onnx",
         ),
         (
             "runtime.reason",
             "slow",
-            "runtime.reason: got 'slow' with format onnx, expected a reason for skops and none for onnx",
+            "runtime.reason: got 'slow' with format onnx, expected a reason for every other format and none for onnx",
         ),
         ("runtime.parity.labelsDifferent", 1, f"runtime.parity: {FORBIDDEN}"),
         ("runtime.parity.largestDifference", 0.5, f"runtime.parity: {FORBIDDEN}"),
@@ -154,7 +154,7 @@ def test_the_digest_of_an_artifact_is_the_sha256_of_its_contract() -> None:
         (
             "example.inputs.garden[0]",
             ["x"],
-            "example.inputs.garden[0]: got a list of 1, expected a number or a whole number or text",
+            "example.inputs.garden[0]: got a list of 1, expected a number or a whole number or text or true or false",
         ),
         ("example.inputs.garden", ["north"], "example.inputs.garden: got 1 values for 2 rows"),
         ("example.outputs.probabilities", [[0.9, 0.1]], "example.outputs.probabilities: got 1 rows, expected 2"),

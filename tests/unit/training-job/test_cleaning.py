@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job.cleaning import clean, trim
 from kanarya_training_job.features import Column, Rows
-from kanarya_training_job.settings import Cleaning
+from kanarya_training_job.row_settings import Cleaning
 
 MakeRows = Callable[..., Rows]
 NAN = float("nan")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kanarya_contracts.problems import InvalidInput
-from kanarya_training_job.settings import DataSource
+from kanarya_training_job.row_settings import DataSource
 from kanarya_training_job.source import Table, read
 
 

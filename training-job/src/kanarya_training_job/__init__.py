@@ -10,11 +10,15 @@ Importing this package is cheap. The libraries that train come with the first `t
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kanarya_training_job.address import parse as parse_address
 from kanarya_training_job.configuration import load_settings
 from kanarya_training_job.outcome import ComparisonRefused, Event, Outcome, Override, RegistryError
 from kanarya_training_job.settings import Settings
+
+if TYPE_CHECKING:
+    from kanarya_training_job.adoption import Adopted
 
 __all__ = [
     "ComparisonRefused",
@@ -23,6 +27,7 @@ __all__ = [
     "Override",
     "RegistryError",
     "Settings",
+    "adopt",
     "load_settings",
     "log_event",
     "train",
@@ -69,3 +74,15 @@ def train(
         retrain=retrain,
         report=report,
     )
+
+
+def adopt(directory: Path, *, registry_uri: str, alias: str | None) -> "Adopted":
+    """Register an artifact that was made elsewhere, uncompared, and point the alias to it.
+
+    Raises InvalidInput (its contract), KanaryaError (its files), RegistryError (no alias moved).
+    """
+    address = parse_address(registry_uri)
+    address.probe()
+    from kanarya_training_job import adoption  # noqa: PLC0415 (as above)
+
+    return adoption.adopt(directory, address=address, alias=alias)

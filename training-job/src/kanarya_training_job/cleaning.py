@@ -11,7 +11,7 @@ import pandas as pd
 
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job.features import Rows
-from kanarya_training_job.settings import Cleaning
+from kanarya_training_job.row_settings import Cleaning
 
 Counts = dict[str, int]
 """What was done → how often, in rows or values as the name says. Everything that was looked for is there, also at 0."""

@@ -15,7 +15,8 @@ from pandera.errors import SchemaErrors
 
 from kanarya_contracts.problems import InvalidInput, Problem
 from kanarya_training_job.features import Column, Rows
-from kanarya_training_job.settings import Feature, Settings
+from kanarya_training_job.row_settings import Feature
+from kanarya_training_job.settings import Settings
 from kanarya_training_job.source import Table
 
 SHOWN = 3

@@ -34,7 +34,8 @@ class Registration:
     model: str
     experiment: str
     package: Package
-    comparison: Comparison
+    comparison: Comparison | None
+    """With the champion; None where nobody compared."""
     parameters: Mapping[str, str]
     """What the run is to show beside the model's own hyperparameters."""
     run_files: Path
@@ -71,7 +72,7 @@ def _fill(registry: Registry, registration: Registration, experiment: str, run_i
             registration.model,
             source=f"models:/{logged.model_id}",
             run_id=run_id,
-            tags={TAG_DIGEST: package.digest, TAG_COMPARISON: registration.comparison.dumps()},
+            tags=_tags(registration),
             model_id=logged.model_id,
             await_creation_for=0,
         )
@@ -119,6 +120,11 @@ def _batch(registration: Registration) -> dict[str, list[object]]:
         "metrics": [Metric(name, value, now, 0) for name, value in figures.items()],
         "tags": [RunTag(name, value) for name, value in tags.items()],
     }
+
+
+def _tags(registration: Registration) -> dict[str, str]:
+    compared = registration.comparison
+    return {TAG_DIGEST: registration.package.digest, **({TAG_COMPARISON: compared.dumps()} if compared else {})}
 
 
 def _dataset(contract: ArtifactContract) -> DatasetInput:

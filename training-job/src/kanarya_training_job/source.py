@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from kanarya_contracts.problems import InvalidInput, Problem
-from kanarya_training_job.settings import DataSource, is_remote
+from kanarya_training_job.row_settings import DataSource, is_remote
 
 CONNECT_SECONDS = 5.0
 """To be connected to S3 or an HTTPS server. One that does not answer is an error in seconds, not minutes."""

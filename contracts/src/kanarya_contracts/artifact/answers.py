@@ -45,7 +45,7 @@ class CategoricalTarget(Part):
     """In the order of the probabilities."""
     label: Name = "label"
     """The output that names one of them."""
-    probabilities: Name | None = "probabilities"
+    probabilities: Name | None = None
     """The output with one of each; null where the model gives none."""
 
     @property
@@ -84,7 +84,7 @@ Target = Annotated[CategoricalTarget | NumericTarget, Field(discriminator="kind"
 class Example(Part):
     """Rows and the answers this artifact must give for them, wherever it runs."""
 
-    inputs: dict[str, tuple[float | int | str | None, ...]] = Field(min_length=1)
+    inputs: dict[str, tuple[float | int | str | bool | None, ...]] = Field(min_length=1)
     """Column → values, a value a row."""
     outputs: dict[str, tuple[str | int | float | tuple[float, ...], ...]]
     """Output → what is expected, an element a row, or a list of them."""

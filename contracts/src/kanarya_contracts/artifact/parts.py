@@ -103,28 +103,33 @@ class Parity(Part):
     """The largest that was allowed."""
 
 
-Format = Literal["onnx", "skops"]
-"""What a model's file is."""
+Format = Literal["onnx", "skops", "lightgbm", "xgboost"]
+"""What a model's file is, named after what reads it."""
 
 
 class Runtime(Part):
     """How to run the model."""
 
     format: Format
-    """What the file is: ONNX Runtime runs the one, scikit-learn behind skops' safe loader the other."""
+    """What the file is: ONNX Runtime runs `onnx`, scikit-learn behind skops' safe loader `skops`; `lightgbm` is LightGBM's
+    text, `xgboost` XGBoost's JSON or UBJSON. None of them holds code."""
     file: Name
     """Relative path of the model's file inside the artifact."""
     reason: str | None = None
     """Why it is not ONNX. None when it is."""
     parity: Parity | None = None
-    """Measured for ONNX; for skops, what was measured when the conversion was refused, if it got that far."""
+    """Measured where training converted; for skops, when the conversion was refused, if it got that far."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         wrong = []
         if (self.format == "onnx") != (self.reason is None):
             state = "is missing" if self.reason is None else f"got {self.reason!r}"
-            wrong.append(problem(f"{state} with format {self.format}, expected a reason for skops and none for onnx", "reason"))
+            wrong.append(
+                problem(
+                    f"{state} with format {self.format}, expected a reason for every other format and none for onnx", "reason"
+                )
+            )
         parity = self.parity if self.format == "onnx" else None
         if parity and (parity.labels_different or parity.largest_difference > parity.tolerance):
             wrong.append(

@@ -22,7 +22,7 @@ from kanarya_model.edges.batcher import Batcher, LoopBatcher, ThreadBatcher
 from kanarya_model.edges.workers import Gone, Workers, never_gone
 from kanarya_model.metrics import Counts
 
-_PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops"}
+_PLATFORMS = {"onnx": "onnx_onnxv1", "skops": "sklearn_skops", "lightgbm": "lightgbm_text", "xgboost": "xgboost_json"}
 
 _T = TypeVar("_T")
 

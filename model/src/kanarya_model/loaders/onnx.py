@@ -3,7 +3,8 @@
     one matrix      where all columns are numbers: one input of floats, [rows, columns] in the contract's order
     by column       an input a column, named as it is, [rows] or [rows, 1], of a type that holds it
 
-Outputs are tensors, and named as in the contract. A graph of any other form is refused with what is different about it.
+Outputs are tensors, and named as in the contract. A label that the graph does not have is made of its probabilities: the
+likeliest class. A graph of any other form is refused with what is different about it.
 """
 
 from collections.abc import Callable
@@ -18,8 +19,9 @@ from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction, Predictor
 from kanarya_model.core.values import LARGEST_FP32, LARGEST_FP64
+from kanarya_model.loaders.labels import derived
 
-_TYPES = {
+TYPES = {
     "tensor(bool)": (Datatype.BOOL, np.bool_),
     "tensor(uint8)": (Datatype.UINT8, np.uint8),
     "tensor(uint16)": (Datatype.UINT16, np.uint16),
@@ -94,20 +96,21 @@ def _holds(kind: str, column: Column) -> bool:
         return kind == "tensor(string)"
     if kind in _MATRIX_TYPES:
         return column.datatype is not Datatype.BOOL
-    known = _TYPES.get(kind)
+    known = TYPES.get(kind)
     return known is not None and known[0] is column.datatype and not column.nullable
 
 
 def _output_problems(session: Any, contract: ArtifactContract) -> list[str]:
     nodes = {node.name: node for node in session.get_outputs()}
-    expected = {tensor.name: tensor for tensor in contract.outputs}
+    made = derived(contract, nodes)
+    expected = {tensor.name: tensor for tensor in contract.outputs if tensor.name not in made}
     if not expected.keys() <= nodes.keys():
         return [f"the graph has outputs {sorted(nodes)}, expected {sorted(expected)}"]
     return [text for name, tensor in expected.items() for text in _other_form(nodes[name], tensor)]
 
 
 def _other_form(node: Any, tensor: Tensor) -> list[str]:
-    got = _TYPES.get(node.type)
+    got = TYPES.get(node.type)
     if got is None or got[0] is not tensor.datatype:
         return [f"the graph's output {node.name} is {node.type}, expected {tensor.datatype}"]
     # A dimension without a number, or a shape that the graph does not tell, is compared when there is an answer.
@@ -118,16 +121,20 @@ def _other_form(node: Any, tensor: Tensor) -> list[str]:
 
 
 class _Graph:
-    """What both forms share: a session, and the outputs that are asked of it."""
+    """What both forms share: a session, the outputs that are asked of it, and labels that are made of them."""
 
     quick = True
 
     def __init__(self, session: Any, contract: ArtifactContract) -> None:
         self._run = session.run
-        self._outputs = [tensor.name for tensor in contract.outputs]
+        self._made = derived(contract, [node.name for node in session.get_outputs()])
+        self._asked = [tensor.name for tensor in contract.outputs if tensor.name not in self._made]
 
     def _answer(self, feed: dict[str, _Array]) -> Prediction:
-        return Prediction(outputs=dict(zip(self._outputs, self._run(self._outputs, feed), strict=True)))
+        outputs = dict(zip(self._asked, self._run(self._asked, feed), strict=True))
+        for name, likeliest in self._made.items():
+            outputs[name] = likeliest.of(outputs)
+        return Prediction(outputs=outputs)
 
 
 class _MatrixModel(_Graph):
@@ -135,7 +142,7 @@ class _MatrixModel(_Graph):
         super().__init__(session, contract)
         node = session.get_inputs()[0]
         self._name = node.name
-        self._type = _TYPES[node.type][1]
+        self._type = TYPES[node.type][1]
         self.largest = LARGEST_FP32 if self._type is np.float32 else LARGEST_FP64
 
     def predict(self, rows: Rows) -> Prediction:
@@ -159,7 +166,7 @@ class _ColumnModel(_Graph):
 
 def _reader(node: Any) -> tuple[str, Callable[[_Array], _Array]]:
     """The input's name, and a column as it takes it."""
-    kind, shape = _TYPES[node.type][1], (-1, 1)[: len(node.shape)]
+    kind, shape = TYPES[node.type][1], (-1, 1)[: len(node.shape)]
     if kind is np.object_:
         # ONNX has no missing string: the conversion reads the empty one in its place.
         return node.name, lambda array: np.where(array == None, "", array).reshape(shape)  # noqa: E711

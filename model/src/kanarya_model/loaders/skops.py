@@ -90,19 +90,26 @@ class _Estimator:
         self._names = [column.name for column in contract.inputs]
         self._words = [isinstance(column, CategoricalColumn) for column in contract.inputs]
         self._answers = _answers(contract)
+        # What was fitted on a DataFrame may pick its columns by name.
+        self._by_name = hasattr(estimator, "feature_names_in_")
 
     def predict(self, rows: Rows) -> Prediction:
-        # FP64 as in training: scikit-learn computes otherwise with FP32, which a client may have sent as bytes.
-        table = np.asarray(rows.matrix, np.float64) if rows.matrix is not None else self._frame(rows)
+        table = self._table(rows)
         outputs = {}
         for method, tensors in self._answers:
             for tensor, array in zip(tensors, _columns(getattr(self._estimator, method)(table), tensors), strict=True):
                 outputs[tensor.name] = array.astype(_dtype(tensor), copy=False).reshape(-1, *tensor.shape[1:])
         return Prediction(outputs=outputs)
 
-    def _frame(self, rows: Rows) -> Any:
+    def _table(self, rows: Rows) -> Any:
+        # FP64 as in training: scikit-learn computes otherwise with FP32, which a client may have sent as bytes.
+        matrix = None if rows.matrix is None else np.asarray(rows.matrix, np.float64)
+        if matrix is not None and not self._by_name:
+            return matrix
         import pandas as pd  # noqa: PLC0415 (half a second that a model of numbers alone need not wait)
 
+        if matrix is not None:
+            return pd.DataFrame(matrix, columns=self._names)
         columns = zip(self._names, self._words, rows.columns, strict=True)
         # scikit-learn's imputers and encoders know NaN as missing in words too.
         return pd.DataFrame({
