@@ -10,6 +10,7 @@ metrics    what is counted
 records    what is written down about single requests; recorders puts them round the edges
 server     start, signals, drain
 hosted     the same model in somebody else's process
+foreign    a contract for a model that was made elsewhere
 testing    real artifacts for everybody's tests
 """
 
