@@ -10,6 +10,8 @@ import pytest
 import skops.io
 from sklearn.datasets import load_diabetes, load_iris
 
+from kanarya_cli.local.scrape import series_of
+from kanarya_cli.local.serving import Server
 from kanarya_training_job import Settings, pipeline, safety, workspace
 from kanarya_training_job.package import SKOPS_FILE, Package
 from kanarya_training_job.prepare import prepare
@@ -80,11 +82,15 @@ def test_a_regression_is_served_as_onnx_with_its_bins_and_its_errors_counted(tra
     assert asked_before.json() == {"predictions": [pytest.approx(expected[0], rel=1e-5)]}
     assert counted.json() == {"counted": 442}
     shares = np.minimum(np.abs(got - frame["progression"]) / target.error_bound, 1)
-    assert server.metric("kanarya_model_scores_total") == 442
-    assert server.metric("kanarya_model_score_sum_total") == pytest.approx(shares.sum())
-    assert server.metric("kanarya_model_score_squares_total") == pytest.approx((shares**2).sum())
-    assert server.metric("kanarya_model_predictions_total") == 443
-    assert server.metric("kanarya_model_feedback_total") == 0
+    scraped = Server(version="3", port=server.port, pid=1, created=0.0)
+    gates_see = {(one.kind, one.of): one.value for one in series_of(scraped, server.http.get("/metrics").text)}
+    assert gates_see["scores", None] == 442
+    assert gates_see["score-sum", None] == pytest.approx(1e6 * shares.sum(), abs=1)
+    assert gates_see["score-squares", None] == pytest.approx(1e6 * (shares**2).sum(), abs=1)
+    assert (gates_see["right", None], gates_see["wrong", None]) == (0, 0)
+    edges = built.contract.reference.predictions["progression"].edges
+    bins = np.bincount(np.searchsorted(edges, [*got, got[0]], side="right"), minlength=10)
+    assert [gates_see["predictions", str(number)] for number in range(10)] == bins.tolist()
 
 
 def test_two_regressions_in_one_artifact_are_served_by_scikit_learn_where_onnx_is_off(trained, serve):

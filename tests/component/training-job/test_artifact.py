@@ -257,6 +257,15 @@ def test_a_histograms_bins_hold_about_a_tenth_each() -> None:
     assert histogram_of([float(value) for value in range(100)]).counts == (10,) * 10
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(-9999, 9999).map(lambda number: number / 7), min_size=1, max_size=60))
+def test_an_answer_is_in_the_same_bin_in_float32(values: list[float]) -> None:
+    numbers = np.array(values)
+    edges = reference._between(numbers)
+    own, in_float32 = (np.searchsorted(edges, one, side="right") for one in (numbers, np.float32(numbers)))
+    assert np.array_equal(own, in_float32)
+
+
 # --- disk ------------------------------------------------------------------------------------------------------------
 
 

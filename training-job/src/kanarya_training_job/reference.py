@@ -84,7 +84,7 @@ def _predicted(target: str, said: ClassAnswers | NumberAnswers, like: artifact.A
     if isinstance(said, ClassAnswers):
         return artifact.CategoricalHistogram(counts={name: said.labels.count(name) for name in said.classes})
     former = like.reference.predictions.get(target) if like else None
-    edges = np.array(former.edges) if isinstance(former, artifact.NumericHistogram) else _deciles(said.values)
+    edges = np.array(former.edges) if isinstance(former, artifact.NumericHistogram) else _between(said.values)
     return artifact.NumericHistogram(edges=tuple(edges.tolist()), counts=_counts(said.values, edges))
 
 
@@ -101,6 +101,15 @@ def _histogram(column: Column, values: pd.Series) -> artifact.Histogram:
 def _deciles(numbers: Numbers) -> Numbers:
     """Inner edges of BINS bins with equal counts, fewer where values repeat."""
     return np.unique(np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1]))
+
+
+def _between(numbers: Numbers) -> Numbers:
+    """As `_deciles`, but half way to the next lower number. A tree answers few different numbers, and on an edge the last bit
+    of float32 would say in which bin all of one kind are."""
+    distinct = np.unique(numbers)
+    places = np.searchsorted(distinct, _deciles(numbers)).clip(1, None)
+    places = places[places < len(distinct)]
+    return np.unique((distinct[places - 1] + distinct[places]) / 2)
 
 
 def _counts(numbers: Numbers, edges: Numbers) -> tuple[int, ...]:

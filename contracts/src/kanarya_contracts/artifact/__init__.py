@@ -2,7 +2,8 @@
 
 Written by `training-job` (package), and by `model` (foreign) for a model that was made elsewhere; checked by `rollout` before a
 version gets traffic and by `model` before it loads a file. An artifact is a directory: the model's file, whatever else is
-there (MLflow's model and a model card, where training wrote it) and this file, which lists every other one with its digest. The artifact's own digest is the SHA-256 of this file's bytes.
+there (MLflow's model and a model card, where training wrote it) and this file, which lists every other one with its digest.
+The artifact's own digest is the SHA-256 of this file's bytes.
 
 Pure: paths and digests come in as values; reading them is the caller's. What is wrong with a document is said at the
 field it is wrong in, all of it at once.

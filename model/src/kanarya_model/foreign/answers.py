@@ -164,9 +164,20 @@ def histogram(values: Sequence[object], *, words: bool, edges: Sequence[float] |
 def predicted(target: Target, said: Prediction, like: ArtifactContract | None) -> Histogram:
     """A target's answers, in the other version's bins where there is one."""
     former = like.reference.predictions.get(target.name) if like else None
-    edges = former.edges if isinstance(former, NumericHistogram) else None
-    answers = said.output(target.outputs[0]).ravel().tolist()
-    return histogram(answers, words=isinstance(target, CategoricalTarget), edges=edges)
+    answers = said.output(target.outputs[0]).ravel()
+    if isinstance(target, CategoricalTarget):
+        return histogram(answers.tolist(), words=True)
+    edges = former.edges if isinstance(former, NumericHistogram) else _between(answers.astype(np.float64))
+    return histogram(answers.tolist(), words=False, edges=edges)
+
+
+def _between(numbers: NDArray[np.float64]) -> Sequence[float]:
+    """Edges between answers and never on one, as the training job makes them: a last bit must not choose the bin."""
+    distinct = np.unique(numbers)
+    places = np.searchsorted(distinct, np.quantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])).clip(1, None)
+    places = places[places < len(distinct)]
+    edges: list[float] = np.unique((distinct[places - 1] + distinct[places]) / 2).tolist()
+    return edges
 
 
 def chosen(made: Sequence[Target], said: Prediction, rows: int) -> list[int]:
