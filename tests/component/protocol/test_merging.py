@@ -45,13 +45,13 @@ def predict(rows):
     time.sleep(0)  # let the event loop on, so that more come while this runs
     if BAD in rows.matrix:
         raise ModelFault(f"cannot answer {rows.matrix[:, 0].tolist()}")
-    return Prediction(labels=rows.matrix[:, 0].astype(object), probabilities=rows.matrix / 7)
+    return Prediction(outputs={"label": rows.matrix[:, 0].astype(object), "probabilities": rows.matrix / 7})
 
 
 def told(answer):
     if isinstance(answer, BaseException):
         return repr(answer)
-    return answer.labels.tolist(), answer.probabilities.tolist()
+    return {name: array.tolist() for name, array in answer.outputs.items()}
 
 
 class Clients:

@@ -34,13 +34,13 @@ class Model:
         self.runs += 1
         if BAD in rows.matrix:
             raise ModelFault(f"the first bad row is {int(np.argmax(rows.matrix == BAD))} of {rows.count}")
-        return Prediction(labels=rows.matrix[:, 0].astype(object), probabilities=np.asarray(rows.matrix, np.float64))
+        return Prediction(outputs={"label": rows.matrix[:, 0].astype(object), "probabilities": rows.matrix.astype(np.float64)})
 
 
 def told(answer):
     if isinstance(answer, Exception):
         return repr(answer)
-    return answer.labels.tolist(), answer.probabilities.tolist()
+    return {name: array.tolist() for name, array in answer.outputs.items()}
 
 
 @given(parts())

@@ -32,7 +32,7 @@ class Prediction:
 
     def part(self, start: int, end: int) -> "Prediction":
         """The answer for the rows from `start` up to `end`; the same memory."""
-        return Prediction(labels=self.labels[start:end], probabilities=self.probabilities[start:end])
+        return Prediction(outputs={name: answer[start:end] for name, answer in self.outputs.items()})
 
 
 class Predictor(Protocol):
