@@ -273,7 +273,7 @@ def test_a_server_that_closes_is_unavailable_to_new_calls_and_ends_those_it_has(
     server = serve(build(tmp_path / "words", "skops"), "--grpc-port", "0", "--drain-seconds", "0")
     stub, late = connect(server), connect(server)
     assert late.health() == SERVING
-    asked = long_calls(stub, 4)
+    asked = long_calls(stub, 6)
     while server.metric("kanarya_model_requests_in_flight") < 4:  # as many as gRPC's threads take on
         pass
     server.process.terminate()
@@ -286,7 +286,7 @@ def test_a_server_that_closes_is_unavailable_to_new_calls_and_ends_those_it_has(
 
     assert code is CODE.UNAVAILABLE
     assert under_way
-    assert [pb.ModelInferResponse.FromString(call.result()).outputs[0].shape for call in asked] == [[MANY]] * 4
+    assert [pb.ModelInferResponse.FromString(call.result()).outputs[0].shape for call in asked] == [[MANY]] * 6
     assert server.process.wait(20) == 0
     for one in (stub, late):
         one.channel.close()
