@@ -84,8 +84,8 @@ images: ## Build the images with docker, podman or buildah, whichever is there
 
 ##@ Measure
 .PHONY: bench-serving
-bench-serving: setup .venv-bench/.ready ## Requests a second beside KServe's ModelServer, on the same core in the same run
-	$(PY) bench/serving
+bench-serving: setup .venv-bench/.ready .venv-mlserver/.ready .tools/bin/ghz .tools/bin/vegeta ## Speed beside KServe, MLServer, FastAPI and bare ASGI, one core, one run (WORK="row grpc": these alone)
+	$(PY) bench/serving $(WORK)
 
 .PHONY: bench-records
 bench-records: setup ## What access log, request log and traces cost a request, beside a server that writes nothing down
@@ -111,6 +111,9 @@ setup: .venv/.ready ## Make .venv from the lock (the other targets do this by th
 
 .venv/.ready: requirements/dev.txt requirements/uv.txt scripts/setup $(MEMBERS:%=%/pyproject.toml)
 	@scripts/setup
+
+.tools/bin/%: bench/tools/%/go.sum
+	cd bench/tools/$* && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ $$(go list tool)
 
 .venv-bench/.ready: requirements/bench.txt
 	@.tools/bin/uv venv --quiet --clear --python $(PY) .venv-bench

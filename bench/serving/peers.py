@@ -1,4 +1,4 @@
-"""The servers that are compared, each a process pinned to the same core."""
+"""The servers that are compared, each a process pinned to the same core. `roster` knows them by name."""
 
 import os
 import socket
@@ -11,10 +11,13 @@ from pathlib import Path
 import httpx
 from load import cores
 
-from kanarya_model.testing import Kind
+from kanarya_model.testing import build
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_SECONDS = 60
+SERVERS = "bench/serving/servers"
+READY_SECONDS = 120
+PORTS = 4
+"""Neighbouring ones that a peer may take: MLServer wants three."""
 
 
 @dataclass(kw_only=True)
@@ -22,28 +25,32 @@ class Peer:
     name: str
     python: Path
     arguments: list[str]
-    """With PORT where the port goes."""
+    """With PORT where the port goes, GRPC where gRPC's does."""
     distributions: tuple[str, ...]
+    grpc: bool = False
     environment: dict[str, str] = field(default_factory=dict)
-    """Beside this process's own."""
+    """What it is told besides."""
     url: str = ""
-    start_seconds: float = 0.0
+    grpc_address: str = ""
+    starts: list[float] = field(default_factory=list)
+    """Seconds from the process's start to its first readiness, a start each."""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self, log: Path) -> None:
-        port = _free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        port = _free_ports(PORTS)
+        self.url, self.grpc_address = f"http://127.0.0.1:{port}", f"127.0.0.1:{port + 1}"
         command = ["taskset", "-c", str(cores()[0]), str(self.python), *self.arguments]
+        command = [part.replace("PORT", str(port)).replace("GRPC", str(port + 1)) for part in command]
         began = time.monotonic()
         with log.open("wb") as out:
-            command = [part.replace("PORT", str(port)) for part in command]
-            environment = {**os.environ, **self.environment}
-            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env=environment)
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=subprocess.STDOUT, cwd=ROOT, env={**os.environ, **self.environment}
+            )
         while not self._ready():
             if self.process.poll() is not None or time.monotonic() - began > READY_SECONDS:
                 sys.exit(f"bench: {self.name} did not get ready:\n{log.read_text()[-2000:]}")
             time.sleep(0.01)
-        self.start_seconds = time.monotonic() - began
+        self.starts.append(time.monotonic() - began)
 
     def _ready(self) -> bool:
         try:
@@ -76,30 +83,77 @@ class Peer:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        self.process = None
 
 
-def kanarya(artifact: Path, *more: str, name: str = "kanarya-model", **environment: str) -> Peer:
-    serve = ["-m", "kanarya_model", "serve", str(artifact), "--version", "1", "--port", "PORT", "--drain-seconds", "0"]
+def roster(scratch: Path) -> dict[str, Peer]:
+    """Every server by name. Our artifacts are written to `scratch`."""
+    logistic, forest, skops = (build(scratch / kind, kind) for kind in ("numeric", "forest-onnx", "forest"))
+    peers = [
+        kanarya("kanarya", logistic),
+        kanarya("kanarya forest", forest),
+        kanarya("kanarya forest skops", skops),
+        kanarya("kanarya gRPC", logistic, "--grpc-port", "GRPC"),
+        kanarya("kanarya uncounted", logistic, module=False),
+        _kserve("KServe", "numeric"),
+        _kserve("KServe forest", "forest"),
+        _kserve("KServe gRPC", "numeric", grpc=True),
+        Peer(
+            name="MLServer",
+            python=ROOT / ".venv-mlserver/bin/python",
+            arguments=[f"{SERVERS}/mlserver_server.py", "numeric", "PORT"],
+            distributions=("mlserver", "mlserver-sklearn", "scikit-learn", "uvicorn", "fastapi"),
+        ),
+        Peer(
+            name="FastAPI",
+            python=ROOT / ".venv-bench/bin/python",
+            arguments=[f"{SERVERS}/fastapi_server.py", "numeric", "PORT"],
+            distributions=("fastapi", "pydantic", "scikit-learn", "uvicorn"),
+        ),
+        Peer(
+            name="bare ASGI",
+            python=ROOT / ".venv/bin/python",
+            arguments=[f"{SERVERS}/asgi_server.py", str(logistic / "model.onnx"), "PORT"],
+            distributions=("uvicorn", "onnxruntime", "orjson", "numpy"),
+        ),
+    ]
+    return {peer.name: peer for peer in peers}
+
+
+def kanarya(name: str, artifact: Path, *flags: str, module: bool = True, **environment: str) -> Peer:
+    """Ours, with these flags. `module`: as a user starts it, and not without its counters."""
+    program = ["-m", "kanarya_model"] if module else [f"{SERVERS}/uncounted.py"]
     return Peer(
         name=name,
         python=ROOT / ".venv/bin/python",
-        arguments=[*serve, *more],
+        arguments=[*program, "serve", str(artifact), "--version", "1", "--port", "PORT", "--drain-seconds", "0", *flags],
+        distributions=("kanarya-model", "onnxruntime", "uvicorn", "numpy"),
+        grpc="--grpc-port" in flags,
         environment=environment,
-        distributions=("kanarya-model", "onnxruntime", "scikit-learn", "uvicorn", "numpy"),
     )
 
 
-def kserve(kind: Kind) -> Peer:
+def _kserve(name: str, kind: str, *, grpc: bool = False) -> Peer:
     return Peer(
-        name="KServe",
+        name=name,
         python=ROOT / ".venv-bench/bin/python",
-        arguments=["bench/serving/kserve_peer.py", kind, "PORT"],
+        arguments=[f"{SERVERS}/kserve_server.py", kind, "PORT", *(["GRPC"] if grpc else [])],
         distributions=("kserve", "scikit-learn", "uvicorn", "fastapi"),
+        grpc=grpc,
     )
 
 
-def _free_port() -> int:
+def _free_ports(count: int) -> int:
+    """The first of so many neighbours that nobody listens on."""
+    for _ in range(100):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            first: int = probe.getsockname()[1]
+        if first + count < 65536 and all(_is_free(port) for port in range(first, first + count)):
+            return first
+    sys.exit("bench: no free ports were found")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return probe.connect_ex(("127.0.0.1", port)) != 0

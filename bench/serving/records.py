@@ -22,12 +22,13 @@ from pathlib import Path
 
 from load import require_tools, wrk
 from peers import ROOT, Peer, kanarya
+from works import as_json
 
 from kanarya_model.testing import build
 
 RESULTS = ROOT / "bench/results/records.json"
 INFER = "/v2/models/iris/infer"
-BODY = json.dumps({"inputs": [{"name": "X", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}).encode()
+ROW = as_json([[5.1, 3.5, 1.4, 0.2]])
 WARM_SECONDS = 2
 
 
@@ -64,25 +65,25 @@ def collector() -> Iterator[None]:
 def servers(scratch: Path) -> list[Peer]:
     artifact, log = build(scratch / "artifact", "numeric"), str(scratch / "requests")
     return [
-        kanarya(artifact, name="nothing"),
-        kanarya(artifact, "--access-log", name="access log"),
-        kanarya(artifact, "--request-log", log, "--request-log-share", "0.1", name="request log, a tenth"),
-        kanarya(artifact, "--request-log", log, "--request-log-rows", "65536", name="request log, all"),
-        kanarya(artifact, "--traces", name="traces, none", OTEL_TRACES_SAMPLER="always_off"),
-        kanarya(artifact, "--traces", name="traces, all"),
+        kanarya("nothing", artifact),
+        kanarya("access log", artifact, "--access-log"),
+        kanarya("request log, a tenth", artifact, "--request-log", log, "--request-log-share", "0.1"),
+        kanarya("request log, all", artifact, "--request-log", log, "--request-log-rows", "65536"),
+        kanarya("traces, none", artifact, "--traces", OTEL_TRACES_SAMPLER="always_off"),
+        kanarya("traces, all", artifact, "--traces"),
     ]
 
 
-def measure(peers: list[Peer], options: argparse.Namespace) -> dict[str, list[float]]:
+def measure(peers: list[Peer], options: argparse.Namespace, scratch: Path) -> dict[str, list[float]]:
     """Requests per second of processor time, a round each."""
     found: dict[str, list[float]] = {peer.name: [] for peer in peers}
     for number in range(options.rounds + 1):
         for peer in peers:
             before = peer.cpu_seconds()
             seconds = options.seconds if number else WARM_SECONDS
-            result = wrk(peer.url + INFER, BODY, seconds=seconds, connections=options.connections)
-            if result["not_2xx"] or result["broken"]:
-                sys.exit(f"bench: with {peer.name}: answers that were not 2xx, or broken connections: {result}")
+            result = wrk(peer.url + INFER, ROW, seconds=seconds, connections=options.connections, scratch=scratch)
+            if result["failed"]:
+                sys.exit(f"bench: with {peer.name}: {result['failed']:.0f} of {result['requests']:.0f} requests failed")
             if number:
                 found[peer.name].append(result["requests"] / (peer.cpu_seconds() - before))
     return found
@@ -101,7 +102,7 @@ def main() -> None:
         try:
             for index, peer in enumerate(peers):
                 peer.start(Path(scratch) / f"{index}.log")
-            found = measure(peers, options)
+            found = measure(peers, options, Path(scratch))
         finally:
             for peer in peers:
                 peer.stop()

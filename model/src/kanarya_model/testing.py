@@ -4,6 +4,7 @@
     directory = build(tmp_path / "v1", "mixed")          three numbers and a word, as ONNX
     directory = build(tmp_path / "v1", "skops")          the same columns as "mixed", as a scikit-learn pipeline
     directory = build(tmp_path / "v1", "forest")         a hundred trees on four numbers, as scikit-learn's
+    directory = build(tmp_path / "v1", "forest-onnx")    the same as ONNX
 
 It writes what the training job writes, with the least of everything: no search, no MLflow files, a small example. Needs
 scikit-learn, pandas, skops and skl2onnx, which the server itself does not.
@@ -29,15 +30,15 @@ from skops import io
 from kanarya_contracts.artifact import ArtifactContract, FileDigest, digest
 from kanarya_contracts.names import CONTRACT_FILE
 
-Kind = Literal["numeric", "mixed", "skops", "forest"]
+Kind = Literal["numeric", "mixed", "skops", "forest", "forest-onnx"]
 
 NUMBERS = ("sepal_length", "sepal_width", "petal_length", "petal_width")
-"""Columns of "numeric" and "forest"; "mixed" and "skops" have the first three and `garden`."""
+"""Columns of "numeric" and the forests; "mixed" and "skops" have the first three and `garden`."""
 
 WORDS = ("north", "south")
 """Categories of `garden`; any other word is refused by "mixed" and accepted by "skops"."""
 
-_MATRIX, _SKOPS = ("numeric", "forest"), ("skops", "forest")
+_MATRIX, _SKOPS = ("numeric", "forest", "forest-onnx"), ("skops", "forest")
 """Kinds that take numbers alone, and kinds that are scikit-learn's."""
 
 _OPSET = 18
@@ -78,7 +79,7 @@ def _fit(kind: Kind, seed: int, *, int_labels: bool) -> tuple[_Fitted, NDArray[A
     if kind == "numeric":
         table: Any = rows
         model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0 + seed))
-    elif kind == "forest":
+    elif kind in _MATRIX:
         table, model = rows, RandomForestClassifier(100, random_state=seed)
     else:
         table = pd.DataFrame(dict(zip(NUMBERS[:3], rows.T[:3], strict=True)))
@@ -94,7 +95,7 @@ def _fit(kind: Kind, seed: int, *, int_labels: bool) -> tuple[_Fitted, NDArray[A
 def _model_file(kind: Kind, fitted: _Fitted) -> tuple[str, bytes]:
     if kind in _SKOPS:
         return "model.skops", bytes(io.dumps(fitted.estimator))
-    if kind == "numeric":
+    if kind in _MATRIX:
         types = [("X", FloatTensorType([None, len(NUMBERS)]))]
     else:
         types = [(name, FloatTensorType([None, 1])) for name in NUMBERS[:3]]
