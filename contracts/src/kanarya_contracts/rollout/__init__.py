@@ -3,30 +3,17 @@
 Read by `rollout` (which alone writes status), by `cli`, and by the CRD that is made from these models. Strict: an unknown
 field is a problem, because a misspelt gate is a gate that is not there. No floats: quantities and durations are strings.
 
-    resource  the whole, and requests of people        gate     a metric and the test that judges it
-    spec      target, registry, steps, analysis        ab_test  users in two groups, and the goal that decides
-    freeze    when nothing may move on                 status   what the controller knows and goes on from
+    resource  the whole, and requests of people        strategy  how traffic moves: steps, blue/green, an A/B test
+    spec      target, registry, traffic, analysis      ab_test   users in two groups, and the goal that decides
+    gate      a metric and the test that judges it     freeze    when nothing may move on
+                                                       status    what the controller knows and goes on from
 """
 
 from kanarya_contracts.rollout.ab_test import ABTest, Goal, Sticky
 from kanarya_contracts.rollout.freeze import DAYS, FreezeWindow
 from kanarya_contracts.rollout.gate import GateSpec, Margin, ScoreBounds, Signal
 from kanarya_contracts.rollout.resource import ModelRollout, Request
-from kanarya_contracts.rollout.spec import (
-    Analysis,
-    BlueGreen,
-    Canary,
-    GatewayRef,
-    ModelRolloutSpec,
-    Pause,
-    RegistryRef,
-    SetMirror,
-    Step,
-    StepAnalysis,
-    Strategy,
-    TargetRef,
-    Traffic,
-)
+from kanarya_contracts.rollout.spec import Analysis, GatewayRef, ModelRolloutSpec, RegistryRef, TargetRef, Traffic
 from kanarya_contracts.rollout.status import (
     Audit,
     Condition,
@@ -39,6 +26,7 @@ from kanarya_contracts.rollout.status import (
     Verdict,
     VersionRef,
 )
+from kanarya_contracts.rollout.strategy import BlueGreen, Canary, Pause, SetMirror, Step, StepAnalysis, Strategy
 
 __all__ = [
     "DAYS",
