@@ -6,6 +6,7 @@ training's own `register`, through a port-forward to MLflow, as a person outside
 """
 
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -115,8 +116,12 @@ class Versions:
 
 
 def _written(directory: Path, spoil: Spoil | None) -> Package:
-    """The artifact with its graph changed, and with a contract that says what it is now."""
+    """The artifact with its graph changed, and with a contract that says what it is now, which no other version's does: one
+    that is taken back would put every one of its digest into quarantine."""
     contract = artifact.parse((directory / CONTRACT_FILE).read_bytes())
+    assert contract.training is not None, "the champion was not trained here"
+    made = contract.training.model_copy(update={"code_revision": f"e2e-{time.time_ns()}"})
+    contract = contract.model_copy(update={"training": made})
     if spoil is not None:
         model = onnx.load(directory / ONNX_FILE)
         spoil(model)
@@ -124,7 +129,7 @@ def _written(directory: Path, spoil: Spoil | None) -> Package:
         (directory / ONNX_FILE).write_bytes(content)
         digests = {**contract.files, ONNX_FILE: FileDigest(sha256=artifact.digest(content), size=len(content))}
         contract = _answered(contract, content).model_copy(update={"files": digests})
-        (directory / CONTRACT_FILE).write_bytes(contract.dumps())
+    (directory / CONTRACT_FILE).write_bytes(contract.dumps())
     content = (directory / CONTRACT_FILE).read_bytes()
     return Package(directory=directory, contract=artifact.parse(content), digest=artifact.digest(content))
 
