@@ -101,16 +101,18 @@ def users_are_told_apart(kube: Any, calm: str) -> Iterator[None]:
     """iris is rolled out by A/B tests for as long as the test runs, and the gateway has taken the script."""
     before = kube.get("modelrollout", "iris")["spec"]["strategy"]
     strategy(kube, {"abTest": TEST})
-    eventually(lambda: accepted(kube), "Envoy Gateway tells the users of the whole route apart", seconds=60)
-    time.sleep(2)  # its Envoy too
-    yield
-    eventually(lambda: kube.rollout().status.current_step_index is None, "the test is over", seconds=60)
-    strategy(kube, before)
+    try:
+        eventually(lambda: accepted(kube), "Envoy Gateway tells the users of the whole route apart", seconds=60)
+        time.sleep(2)  # its Envoy too
+        yield
+        eventually(lambda: kube.rollout().status.current_step_index is None, "the test is over", seconds=60)
+    finally:  # the chapters after this one stand on what was there
+        strategy(kube, before)
     eventually(lambda: not kube.get("envoyextensionpolicies"), "the script has gone with the last A/B test", seconds=60)
 
 
 def accepted(kube: Any) -> bool:
-    policy = kube.get("envoyextensionpolicy", "iris-rollout")
+    policy = {one["metadata"]["name"]: one for one in kube.get("envoyextensionpolicies")}["iris-rollout"]
     said = [one for ancestor in policy["status"]["ancestors"] for one in ancestor["conditions"] if one["type"] == "Accepted"]
     current = [one for one in said if one["observedGeneration"] == policy["metadata"]["generation"]]
     wide = all("sectionName" not in target for target in policy["spec"]["targetRefs"])
