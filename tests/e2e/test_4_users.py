@@ -7,6 +7,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import pytest
@@ -61,6 +62,11 @@ class Users(threading.Thread):
                 self._report(user, *answers[-1])
             self._infer(self._chance.choice(self._regular))
             self._infer(None)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
 
     def _infer(self, user: str | None) -> tuple[str, str, str] | None:
         """The version, what it said, and the truth."""
@@ -164,5 +170,7 @@ def test_a_report_of_somebody_who_is_in_no_test_is_refused(users_are_told_apart:
     one = Users(threading.Event(), seed=0, regular=[], challenger="")
     goal = {"model_version": "1", "goal": {"name": "purchase", "reached": True}}
 
-    assert one._post("/feedback", goal, None)[0] == 400
-    assert one._post("/feedback", goal, "somebody")[0] == 200
+    with closing(one):
+        nobody, somebody = one._post("/feedback", goal, None), one._post("/feedback", goal, "somebody")
+
+    assert (nobody[0], somebody[0]) == (400, 200)
