@@ -25,6 +25,8 @@ class Work:
     """The peer that is ours, by its name in `peers`."""
     goals: dict[str, float]
     """Peer → how often ours should do what it does. Below 1: a share that ours should reach."""
+    beside: tuple[str, ...] = ()
+    """Peers without a goal: they show what would be possible."""
     connections: int = 16
     load: Literal["wrk", "ghz", "paced"] = "wrk"
     theirs_message: Callable[[Rows], Message] = field(default=lambda rows: as_json(rows[:1]))
@@ -35,7 +37,7 @@ class Work:
 
     @property
     def peers(self) -> list[str]:
-        return [*self.goals, self.ours]
+        return [*self.goals, *self.beside, self.ours]
 
 
 def as_json(rows: Rows) -> Message:
@@ -69,6 +71,7 @@ WORKS = (
         title="p99 of the same at half of KServe's most",
         ours="kanarya",
         goals={"KServe": 10},
+        beside=("bare ASGI",),
         load="paced",
     ),
     Work(
@@ -89,6 +92,7 @@ WORKS = (
         title="1,024 rows JSON, logistic regression",
         ours="kanarya",
         goals={"KServe": 5},
+        beside=("bare ASGI",),
         connections=4,
         theirs_message=lambda rows: as_json(thousand(rows)),
     ),
