@@ -43,7 +43,7 @@ def main() -> None:
     with (Path(__file__).parent.parent / "data" / "iris.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     answered: Counter[str] = Counter()
-    failed = 0
+    failed, said = 0, 0.0
     while True:
         for row in rows:
             started = time.monotonic()
@@ -55,8 +55,10 @@ def main() -> None:
             except OSError as error:
                 failed += 1
                 print(f"\nfailed: {error}")
-            shares = "  ".join(f"v{version}: {count:,}" for version, count in sorted(answered.items()))
-            print(f"\r{shares}  failed: {failed}", end="", flush=True)
+            if started - said >= 0.2:
+                said = started
+                shares = "  ".join(f"v{version}: {count:,}" for version, count in sorted(answered.items()))
+                print(f"\r{shares}  failed: {failed}", end="", flush=True)
             time.sleep(max(0.0, 1 / options.rate - (time.monotonic() - started)))
 
 

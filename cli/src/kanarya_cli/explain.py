@@ -95,11 +95,12 @@ def _way_back(rollout: ModelRollout) -> list[str]:
 
 
 def _quarantine(rollout: ModelRollout) -> list[str]:
-    """The versions, and that the one which is wanted is among them."""
+    """That the version which is wanted is among them, and the others; all of them where none is wanted."""
     progressing = rollout.status.condition(ConditionType.PROGRESSING)
     waits = progressing is not None and progressing.reason == Reason.QUARANTINED
     wanted = [f"{progressing.message[:1].upper()}{progressing.message[1:]}."] if progressing is not None and waits else []
-    return [*wanted, *(f"{line}." for line in view.quarantine(rollout))]
+    alone = len(rollout.status.quarantine) == 1
+    return wanted if wanted and alone else [*wanted, *(f"{line}." for line in view.quarantine(rollout))]
 
 
 def _advice(name: str, standing: list[Condition]) -> list[str]:

@@ -5,6 +5,7 @@ Pure: a ModelRollout in, something rich can print out. Decides nothing and reads
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import Literal
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -83,11 +84,15 @@ def bars(split: dict[str, int], *, width: int = BAR) -> RenderableType:
     return table
 
 
+_SAYS = ("", "bad of all", "bad of all", "of needed", "of needed", "")
+
+
 def evidence(rows: Iterable[Evidence]) -> Table:
     """A row a gate: bad of all, or a mean, for both versions; evidence beside the threshold it has to reach; verdict."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in ("gate", "challenger", "champion", "against", "for", "verdict"):
-        table.add_column(name, justify="left" if name in ("gate", "verdict") else "right", no_wrap=True)
+    for name, says in zip(("gate", "challenger", "champion", "against", "for", "verdict"), _SAYS, strict=True):
+        justify: Literal["left", "right"] = "left" if name in ("gate", "verdict") else "right"
+        table.add_column(f"{name}\n{says}", justify=justify, no_wrap=True)
     for row in rows:
         table.add_row(
             row.metric,
@@ -101,7 +106,7 @@ def evidence(rows: Iterable[Evidence]) -> Table:
 
 
 def _counted(tally: Tally) -> str:
-    return f"{tally.bad:,} of {tally.n:,}" if tally.mean is None else f"{tally.mean:.4g} of {tally.n:,}"
+    return f"{tally.bad:,} of {tally.n:,}" if tally.mean is None else f"mean {tally.mean:.4g} of {tally.n:,}"
 
 
 def _against(value: Decimal | None, threshold: Decimal | None) -> str:
