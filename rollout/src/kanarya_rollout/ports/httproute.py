@@ -9,15 +9,15 @@ the Service that KServe makes for a predictor named `v{version}`.
 """
 
 from collections.abc import Mapping
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from kanarya_contracts.names import BUCKET_HEADER, FIELD_MANAGER, HEADER_MIRRORED_TO, LABEL_MODEL
 from kanarya_contracts.rollout import GatewayRef, ModelRollout
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, service_name, version_of_service
+from kanarya_rollout.ports.seen import Seen
+from kanarya_rollout.ports.verdict import Metadata, Verdict, Word, verdict
 from kanarya_rollout.sticky import Sticky, below, weight_of
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
@@ -35,40 +35,36 @@ OURS = frozenset({"f:parentRefs", "f:rules"})
 """Fields of the spec that nobody but us may write."""
 
 
-class _Seen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-class _Backend(_Seen):
+class _Backend(Seen):
     name: str
     weight: int = 1
 
 
-class _Path(_Seen):
+class _Path(Seen):
     value: str = "/"
 
 
-class _Header(_Seen):
+class _Header(Seen):
     name: str
     type: str = "Exact"
     value: str
 
 
-class _Match(_Seen):
+class _Match(Seen):
     path: _Path = _Path()
     headers: tuple[_Header, ...] = ()
 
 
-class _Mirror(_Seen):
+class _Mirror(Seen):
     backend_ref: _Backend
     percent: int = 100
 
 
-class _Filter(_Seen):
+class _Filter(Seen):
     request_mirror: _Mirror | None = None
 
 
-class _Rule(_Seen):
+class _Rule(Seen):
     name: str | None = None
     matches: tuple[_Match, ...] = (_Match(),)
     filters: tuple[_Filter, ...] = ()
@@ -81,47 +77,27 @@ class _Rule(_Seen):
         return sum(weight_of(header.value) for header in headers if header.type == "RegularExpression")
 
 
-class _Spec(_Seen):
+class _Spec(Seen):
     rules: tuple[_Rule, ...] = ()
 
 
-class _Condition(_Seen):
-    type: str
-    status: str
-    reason: str = ""
-    message: str = ""
-    observed_generation: int = 0
+class _Status(Seen):
+    parents: tuple[Word, ...] = ()
 
 
-class _ParentRef(_Seen):
-    name: str
-    namespace: str | None = None
-
-
-class _Parent(_Seen):
-    parent_ref: _ParentRef
-    conditions: tuple[_Condition, ...] = ()
-
-
-class _Status(_Seen):
-    parents: tuple[_Parent, ...] = ()
-
-
-class _ManagedFields(_Seen):
+class _ManagedFields(Seen):
     manager: str = ""
     operation: str = ""
     subresource: str = ""
     fields_v1: dict[str, object] = Field(default_factory=dict, alias="fieldsV1")
 
 
-class _Metadata(_Seen):
+class _Metadata(Metadata):
     name: str
-    namespace: str = ""
-    generation: int = 1
     managed_fields: tuple[_ManagedFields, ...] = ()
 
 
-class Route(_Seen):
+class Route(Seen):
     """What is read of an HTTPRoute."""
 
     metadata: _Metadata
@@ -174,36 +150,13 @@ class Route(_Seen):
     def _version(self, ref: _Backend) -> str | None:
         return version_of_service(service_of(self.metadata.name), ref.name)
 
-    def verdict(self, gateway: GatewayRef | None) -> "Verdict":
+    def verdict(self, gateway: GatewayRef | None) -> Verdict:
         """What the gateway's controller says of this generation; with None, what every gateway's does."""
-        parents = [parent for parent in self.status.parents if gateway is None or self._is(parent, gateway)]
-        conditions = [one for parent in parents for one in parent.conditions]
-        current = [one for one in conditions if one.observed_generation == self.metadata.generation]
-        wrong = [one for one in current if one.type in _NEEDED and one.status == "False"]
-        if wrong:
-            return Verdict(state="refused", message="; ".join(f"{one.type}: {one.reason}: {one.message}" for one in wrong))
-        accepted = any(one.type == "Accepted" and one.status == "True" for one in current)
-        behind = any(one.type in _NEEDED and one.observed_generation != self.metadata.generation for one in conditions)
-        return Verdict(state="in force" if accepted and not behind else "pending")
-
-    def _is(self, parent: _Parent, gateway: GatewayRef) -> bool:
-        namespace = parent.parent_ref.namespace or self.metadata.namespace
-        return (parent.parent_ref.name, namespace) == (gateway.name, gateway.namespace)
+        return verdict(self.status.parents, self.metadata, gateway)
 
 
 _EVERYTHING = frozenset({"/", "^/.*$"})
 """Paths of the rule that splits: ours, and KServe's."""
-
-_NEEDED = frozenset({"Accepted", "ResolvedRefs", "Programmed"})
-
-
-class Verdict(_Seen):
-    """Whether the gateway routes as the object says."""
-
-    state: Literal["in force", "pending", "refused"]
-    """`pending`: the gateway has not seen this generation yet and routes as before."""
-    message: str = ""
-    """Why it is refused."""
 
 
 def name_of(rollout: ModelRollout) -> str:

@@ -11,10 +11,10 @@ A Failed backend may yet come up; `progressDeadlineSeconds` says how long it may
 import re
 from collections.abc import Iterable, Sequence
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from kanarya_rollout.observation import Backend
+from kanarya_rollout.ports.seen import Condition, Seen
 
 REFUSED_STATUS = 2
 """Exit status of `kanarya-model serve` for an artifact it refuses, and for bad settings."""
@@ -31,34 +31,23 @@ _LONGEST = 400
 """Characters of a container's last words that a condition repeats."""
 
 
-class _Seen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-class _Condition(_Seen):
-    type: str
-    status: str
+class _Waiting(Seen):
     reason: str = ""
     message: str = ""
 
 
-class _Waiting(_Seen):
-    reason: str = ""
-    message: str = ""
-
-
-class _Terminated(_Seen):
+class _Terminated(Seen):
     exit_code: int
     reason: str = ""
     message: str = ""
 
 
-class _State(_Seen):
+class _State(Seen):
     waiting: _Waiting | None = None
     terminated: _Terminated | None = None
 
 
-class _Container(_Seen):
+class _Container(Seen):
     name: str
     state: _State = _State()
     last_state: _State = _State()
@@ -70,20 +59,20 @@ class _Container(_Seen):
         return next((one for one in ends if one is not None and one.exit_code != 0), None)
 
 
-class _PodStatus(_Seen):
+class _PodStatus(Seen):
     phase: str = "Pending"
-    conditions: tuple[_Condition, ...] = ()
+    conditions: tuple[Condition, ...] = ()
     init_container_statuses: tuple[_Container, ...] = ()
     container_statuses: tuple[_Container, ...] = ()
 
 
-class _Metadata(_Seen):
+class _Metadata(Seen):
     name: str
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     deletion_timestamp: str | None = None
 
 
-class Pod(_Seen):
+class Pod(Seen):
     """What is read of a pod."""
 
     metadata: _Metadata
@@ -102,11 +91,11 @@ class Pod(_Seen):
         return (*self.status.init_container_statuses, *self.status.container_statuses)
 
 
-class _DeploymentStatus(_Seen):
-    conditions: tuple[_Condition, ...] = ()
+class _DeploymentStatus(Seen):
+    conditions: tuple[Condition, ...] = ()
 
 
-class Deployment(_Seen):
+class Deployment(Seen):
     """What is read of a Deployment."""
 
     metadata: _Metadata

@@ -6,70 +6,43 @@ while no script runs. Once that was taken, it is widened to the route. The scrip
 is its context, so that a new test changes routes and no listener, whose connections would be drained.
 """
 
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from kanarya_contracts.names import FIELD_MANAGER, LABEL_MODEL
 from kanarya_contracts.rollout import GatewayRef, ModelRollout
 from kanarya_rollout.ports.httproute import STICKY_RULE, name_of
 from kanarya_rollout.ports.inferenceservice import KSERVE_API
 from kanarya_rollout.ports.script import SCRIPT
+from kanarya_rollout.ports.seen import Seen
+from kanarya_rollout.ports.verdict import Metadata, Verdict, Word, verdict
 from kanarya_rollout.sticky import Sticky
 
 ENVOY_GATEWAY_API = "gateway.envoyproxy.io/v1alpha1"
 """apiVersion of EnvoyExtensionPolicy."""
 
 
-class _Seen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-class _Target(_Seen):
+class _Target(Seen):
     section_name: str | None = None
 
 
-class _Lua(_Seen):
+class _Lua(Seen):
     inline: str = ""
     filter_context: dict[str, str] = Field(default_factory=dict)
 
 
-class _Spec(_Seen):
+class _Spec(Seen):
     target_refs: tuple[_Target, ...] = ()
     lua: tuple[_Lua, ...] = ()
 
 
-class _Condition(_Seen):
-    type: str
-    status: str
-    message: str = ""
-    observed_generation: int = 0
+class _Status(Seen):
+    ancestors: tuple[Word, ...] = ()
 
 
-class _AncestorRef(_Seen):
-    name: str
-    namespace: str | None = None
-
-
-class _Ancestor(_Seen):
-    ancestor_ref: _AncestorRef
-    conditions: tuple[_Condition, ...] = ()
-
-
-class _Status(_Seen):
-    ancestors: tuple[_Ancestor, ...] = ()
-
-
-class _Metadata(_Seen):
-    namespace: str = ""
-    generation: int = 1
-
-
-class Policy(_Seen):
+class Policy(Seen):
     """What is read of an EnvoyExtensionPolicy."""
 
-    metadata: _Metadata
+    metadata: Metadata
     spec: _Spec = _Spec()
     status: _Status = _Status()
 
@@ -87,20 +60,9 @@ class Policy(_Seen):
         """Whether users are told apart by it as is asked."""
         return self.current and self.spec.lua[0].filter_context == sticky.context
 
-    def verdict(self, gateway: GatewayRef) -> tuple[Literal["accepted", "pending", "refused"], str]:
-        """What the gateway's controller says of this generation, with its reason."""
-        conditions = [
-            one
-            for ancestor in self.status.ancestors
-            if (ancestor.ancestor_ref.name, ancestor.ancestor_ref.namespace or self.metadata.namespace)
-            == (gateway.name, gateway.namespace)
-            for one in ancestor.conditions
-            if one.type == "Accepted" and one.observed_generation == self.metadata.generation
-        ]
-        if not conditions:
-            return "pending", ""
-        wrong = [one.message for one in conditions if one.status != "True"]
-        return ("refused", "; ".join(wrong)) if wrong else ("accepted", "")
+    def verdict(self, gateway: GatewayRef) -> Verdict:
+        """What the gateway's controller says of this generation."""
+        return verdict(self.status.ancestors, self.metadata, gateway)
 
 
 def desired(rollout: ModelRollout, sticky: Sticky, *, wide: bool, service_uid: str) -> dict[str, object]:

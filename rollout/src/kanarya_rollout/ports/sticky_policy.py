@@ -33,10 +33,11 @@ class StickyPolicy:
         policy = self._read()
         if policy is None:
             return False
-        state, message = policy.verdict(gateway)
-        if state == "refused":
-            raise Unsupported(f"Gateway {gateway.namespace}/{gateway.name} does not tell users apart: {self._path}: {message}")
-        return state == "accepted" and policy.wide
+        verdict = policy.verdict(gateway)
+        if verdict.state == "refused":
+            place = f"Gateway {gateway.namespace}/{gateway.name}"
+            raise Unsupported(f"{place} does not tell users apart: {self._path}: {verdict.message}")
+        return verdict.state == "in force" and policy.wide
 
     def is_ready(self, sticky: Sticky, gateway: GatewayRef, *, splitting: bool) -> bool:
         """Whether it does so as is asked. `splitting`: users are split already, so that a gateway that is about to say again
@@ -44,8 +45,8 @@ class StickyPolicy:
         policy = self._read()
         if policy is None or not policy.wide or not policy.says(sticky):
             return False
-        state, _ = policy.verdict(gateway)
-        return state == "accepted" or (splitting and state == "pending")
+        state = policy.verdict(gateway).state
+        return state == "in force" or (splitting and state == "pending")
 
     def place(self, sticky: Sticky, gateway: GatewayRef, *, service_uid: str, rule_is_known: bool) -> None:
         """Bring it as far as it may go now. `rule_is_known`: whether the gateway has the rule that it begins with."""
@@ -54,8 +55,8 @@ class StickyPolicy:
             policy = self._read()
             if policy is None and not rule_is_known:
                 return
-            state = policy.verdict(gateway)[0] if policy is not None else "pending"
-            wide = policy is not None and policy.current and (state == "accepted" or (state == "pending" and policy.wide))
+            state = policy.verdict(gateway).state if policy is not None else "pending"
+            wide = policy is not None and policy.current and (state == "in force" or (state == "pending" and policy.wide))
             if policy is None or not policy.says(sticky) or policy.wide != wide:
                 document = desired(self._rollout, sticky, wide=wide, service_uid=service_uid)
                 self._api.apply(self._path, document, force=True)
