@@ -10,21 +10,15 @@ restarted process counts from nothing. `Fuse` ends the controller before or afte
 """
 
 from kanarya_rollout.testing.audit import FakeShelf
+from kanarya_rollout.testing.clock import EPOCH, FakeClock
 from kanarya_rollout.testing.documents import ACCURACY, ERRORS, a_rollout
-from kanarya_rollout.testing.ports import (
-    EPOCH,
-    FakeClock,
-    FakeMetrics,
-    FakeRegistry,
-    FakeServing,
-    FakeStore,
-    FakeTraffic,
-    Fuse,
-    Killed,
-    Process,
-    digest,
-)
+from kanarya_rollout.testing.fuse import Fuse, Killed
+from kanarya_rollout.testing.metrics import FakeMetrics
+from kanarya_rollout.testing.registry import FakeRegistry, digest
+from kanarya_rollout.testing.serving import FakeServing, Process
 from kanarya_rollout.testing.simulation import Quality, Simulation, promoted
+from kanarya_rollout.testing.store import FakeStore
+from kanarya_rollout.testing.traffic import FakeTraffic
 
 __all__ = [
     "ACCURACY",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from kanarya_rollout.ports import Conflict, Unreachable
-from kanarya_rollout.testing.ports import Fuse
+from kanarya_rollout.testing.fuse import Fuse
 
 
 class FakeShelf:

@@ -11,18 +11,14 @@ from kanarya_rollout.archive import Archive
 from kanarya_rollout.controller import Controller, Listener
 from kanarya_rollout.decide import Decision
 from kanarya_rollout.testing.audit import FakeShelf
+from kanarya_rollout.testing.clock import FakeClock
 from kanarya_rollout.testing.documents import a_rollout
-from kanarya_rollout.testing.ports import (
-    FakeClock,
-    FakeMetrics,
-    FakeRegistry,
-    FakeServing,
-    FakeStore,
-    FakeTraffic,
-    Fuse,
-    Killed,
-    Process,
-)
+from kanarya_rollout.testing.fuse import Fuse, Killed
+from kanarya_rollout.testing.metrics import FakeMetrics
+from kanarya_rollout.testing.registry import FakeRegistry
+from kanarya_rollout.testing.serving import FakeServing, Process
+from kanarya_rollout.testing.store import FakeStore
+from kanarya_rollout.testing.traffic import FakeTraffic
 
 
 @dataclass
