@@ -7,7 +7,7 @@ store       the ModelRollout objects, a file each                 (port: store)
 serving     a model server per version                            (port: serving)
 artifacts   fetch a version and hold it to its contract
 traffic     the split, in Envoy's files; the truth, from Envoy    (port: traffic)
-envoy       what those files say                                  (pure)
+envoy       those files, and Envoy's account of itself            (pure)
 scrape      counters of every model server                        (port: metrics)
 controller  the process that runs the rollouts
 processes   start, remember and stop processes, only our own
