@@ -1,9 +1,10 @@
 """The dashboards' pages: what is looked at together. `grafana` makes their JSON."""
 
 from collections.abc import Callable
+from typing import Any
 
 import grafana
-from grafana import Dashboard, Panel, Query, Variable
+from grafana import Dashboard, Panel, Query, Variable, panel
 
 
 def files() -> dict[str, Callable[[], str]]:
@@ -22,35 +23,55 @@ _PER_VERSION = "namespace_model_version:kanarya_model_"
 _A_VERSION = "{{model}} v{{version}}"
 
 
-def _rates(counter: str, label: str) -> str:
+def _by(label: str, counter: str, **what: Any) -> Panel:
     """A counter's rate, for each version and value of a label."""
-    return f"sum by (model, version, {label}) (rate({counter}{{{_OF_MODEL}}}[$__rate_interval]))"
+    rate = f"sum by (model, version, {label}) (rate({counter}{{{_OF_MODEL}}}[$__rate_interval]))"
+    return panel(expr=rate, legend=f"{_A_VERSION} {{{{{label}}}}}", **what)
+
+
+def _taken(selector: str, who: str) -> tuple[Panel, Panel]:
+    """What processes take of their machines."""
+    rate = f"rate(process_cpu_seconds_total{{{selector}}}[$__rate_interval])"
+    return (
+        panel(
+            title="Memory",
+            says=f"Resident, of each {who}.",
+            expr=f"process_resident_memory_bytes{{{selector}}}",
+            legend="{{pod}}",
+            unit="bytes",
+        ),
+        panel(title="Processor", says=f"Cores, of each {who}.", expr=rate, legend="{{pod}}"),
+    )
 
 
 _EVIDENCE = (
-    Panel(
+    panel(
         title="Requests per second",
         says="What each version is sent.",
-        queries=[Query(expr=f"{_PER_VERSION}requests:rate5m{{{_OF_MODEL}}}", legend=_A_VERSION)],
+        expr=f"{_PER_VERSION}requests:rate5m{{{_OF_MODEL}}}",
+        legend=_A_VERSION,
         unit="reqps",
         stacked=True,
     ),
-    Panel(
+    panel(
         title="Errors",
         says="Share of answers with 5xx: the model's or the server's fault, never the client's.",
-        queries=[Query(expr=f"{_PER_VERSION}errors:ratio_rate5m{{{_OF_MODEL}}}", legend=_A_VERSION)],
+        expr=f"{_PER_VERSION}errors:ratio_rate5m{{{_OF_MODEL}}}",
+        legend=_A_VERSION,
         unit="percentunit",
     ),
-    Panel(
+    panel(
         title="p95 of durations",
         says="Interpolated between the histogram's bounds; the gates count slow answers instead.",
-        queries=[Query(expr=f"{_PER_VERSION}request_duration_seconds:p95_5m{{{_OF_MODEL}}}", legend=_A_VERSION)],
+        expr=f"{_PER_VERSION}request_duration_seconds:p95_5m{{{_OF_MODEL}}}",
+        legend=_A_VERSION,
         unit="s",
     ),
-    Panel(
+    panel(
         title="Labels that were right",
         says="Share of the labels that came back within an hour, by the version that made the prediction.",
-        queries=[Query(expr=f"{_PER_VERSION}labels_right:ratio_rate1h{{{_OF_MODEL}}}", legend=_A_VERSION)],
+        expr=f"{_PER_VERSION}labels_right:ratio_rate1h{{{_OF_MODEL}}}",
+        legend=_A_VERSION,
         unit="percentunit",
         maximum=1,
     ),
@@ -62,40 +83,34 @@ DASHBOARDS = (
         title="Rollout",
         variables=(_ROLLOUTS, _ROLLOUT, _MODEL),
         panels=(
-            Panel(
+            panel(
                 title="Weight",
                 says="Percent of requests that each version is to get.",
-                queries=[Query(expr=f"kanarya_rollout_weight{{{_OF_ROLLOUT}}}", legend="{{rollout}} v{{version}} ({{role}})")],
+                expr=f"kanarya_rollout_weight{{{_OF_ROLLOUT}}}",
+                legend="{{rollout}} v{{version}} ({{role}})",
                 unit="percent",
                 stacked=True,
                 maximum=100,
             ),
-            Panel(
+            panel(
                 title="Conditions",
                 says="1 while a condition is True; `kubectl describe mro` says why.",
-                queries=[
-                    Query(
-                        expr=f"max by (rollout, type) (kanarya_rollout_condition{{{_OF_ROLLOUT}}})",
-                        legend="{{rollout}} {{type}}",
-                    )
-                ],
+                expr=f"max by (rollout, type) (kanarya_rollout_condition{{{_OF_ROLLOUT}}})",
+                legend="{{rollout}} {{type}}",
                 kind="state-timeline",
             ),
-            Panel(
+            panel(
                 title="Step",
                 says="Index of the present step, from 0; below 0 without a candidate.",
-                queries=[Query(expr=f"max by (rollout) (kanarya_rollout_step{{{_OF_ROLLOUT}}})", legend="{{rollout}}")],
+                expr=f"max by (rollout) (kanarya_rollout_step{{{_OF_ROLLOUT}}})",
+                legend="{{rollout}}",
             ),
             *_EVIDENCE,
-            Panel(
+            panel(
                 title="What people were told",
                 says="Events an hour, by reason.",
-                queries=[
-                    Query(
-                        expr=f"sum by (rollout, reason) (increase(kanarya_rollout_events_total{{{_OF_ROLLOUT}}}[1h]))",
-                        legend="{{rollout}} {{reason}}",
-                    )
-                ],
+                expr=f"sum by (rollout, reason) (increase(kanarya_rollout_events_total{{{_OF_ROLLOUT}}}[1h]))",
+                legend="{{rollout}} {{reason}}",
             ),
         ),
     ),
@@ -105,26 +120,18 @@ DASHBOARDS = (
         variables=(_NAMESPACE, _MODEL),
         panels=(
             *_EVIDENCE,
-            Panel(
+            _by(
+                "code",
+                "kanarya_model_requests_total",
                 title="Answers by status",
                 says="4xx are clients' mistakes.",
-                queries=[
-                    Query(
-                        expr=_rates("kanarya_model_requests_total", "code"),
-                        legend=f"{_A_VERSION} {{{{code}}}}",
-                    )
-                ],
                 unit="reqps",
             ),
-            Panel(
+            _by(
+                "edge",
+                "kanarya_model_requests_total",
                 title="Answers by door",
                 says="REST of V2 and V1, and gRPC: by which of them clients come.",
-                queries=[
-                    Query(
-                        expr=_rates("kanarya_model_requests_total", "edge"),
-                        legend=f"{_A_VERSION} {{{{edge}}}}",
-                    )
-                ],
                 unit="reqps",
                 stacked=True,
             ),
@@ -141,62 +148,32 @@ DASHBOARDS = (
                 ],
                 unit="s",
             ),
-            Panel(
+            panel(
                 title="In flight",
                 says="Read and not yet answered.",
-                queries=[
-                    Query(expr=f"sum by (model, version) (kanarya_model_requests_in_flight{{{_OF_MODEL}}})", legend=_A_VERSION)
-                ],
+                expr=f"sum by (model, version) (kanarya_model_requests_in_flight{{{_OF_MODEL}}})",
+                legend=_A_VERSION,
             ),
-            Panel(
+            _by(
+                "reason",
+                "kanarya_model_rejected_total",
                 title="Rejected requests",
                 says="By what was wrong with them.",
-                queries=[
-                    Query(
-                        expr=_rates("kanarya_model_rejected_total", "reason"),
-                        legend=f"{_A_VERSION} {{{{reason}}}}",
-                    )
-                ],
                 unit="reqps",
             ),
-            Panel(
+            _by(
+                "class",
+                "kanarya_model_predictions_total",
                 title="Predictions by class",
                 says="Rows answered with each class. A shift between versions is worth a look.",
-                queries=[
-                    Query(
-                        expr=_rates("kanarya_model_predictions_total", "class"),
-                        legend=f"{_A_VERSION} {{{{class}}}}",
-                    )
-                ],
                 stacked=True,
             ),
-            Panel(
-                title="Memory",
-                says="Resident, of each server.",
-                queries=[
-                    Query(expr='process_resident_memory_bytes{job="kanarya-model", namespace=~"$namespace"}', legend="{{pod}}")
-                ],
-                unit="bytes",
-            ),
-            Panel(
-                title="Processor",
-                says="Cores, of each server.",
-                queries=[
-                    Query(
-                        expr='rate(process_cpu_seconds_total{job="kanarya-model", namespace=~"$namespace"}[$__rate_interval])',
-                        legend="{{pod}}",
-                    )
-                ],
-            ),
-            Panel(
+            *_taken('job="kanarya-model", namespace=~"$namespace"', "server"),
+            panel(
                 title="What serves",
                 says="Servers of each version and format.",
-                queries=[
-                    Query(
-                        expr=f"count by (model, version, format) (kanarya_model_info{{{_OF_MODEL}}})",
-                        legend=f"{_A_VERSION} {{{{format}}}}",
-                    )
-                ],
+                expr=f"count by (model, version, format) (kanarya_model_info{{{_OF_MODEL}}})",
+                legend=f"{_A_VERSION} {{{{format}}}}",
                 kind="stat",
             ),
         ),
@@ -218,45 +195,34 @@ DASHBOARDS = (
                 ],
                 kind="stat",
             ),
-            Panel(
+            panel(
                 title="How long they took",
                 says="From start to end of those that ended well.",
-                queries=[
-                    Query(
-                        expr='kube_job_status_completion_time{namespace=~"$namespace", job_name=~".*training-job.*"} '
-                        '- kube_job_status_start_time{namespace=~"$namespace", job_name=~".*training-job.*"}',
-                        legend="{{job_name}}",
-                    )
-                ],
+                expr='kube_job_status_completion_time{namespace=~"$namespace", job_name=~".*training-job.*"} '
+                '- kube_job_status_start_time{namespace=~"$namespace", job_name=~".*training-job.*"}',
+                legend="{{job_name}}",
                 unit="s",
             ),
-            Panel(
+            panel(
                 title="Registry",
                 says="1 while MLflow answers Prometheus.",
-                queries=[Query(expr='up{job="kanarya-mlflow"}', legend="{{pod}}")],
+                expr='up{job="kanarya-mlflow"}',
+                legend="{{pod}}",
                 kind="state-timeline",
             ),
-            Panel(
+            panel(
                 title="Requests to MLflow",
                 says="By status.",
-                queries=[
-                    Query(
-                        expr='sum by (status) (rate(mlflow_http_request_total{job="kanarya-mlflow"}[$__rate_interval]))',
-                        legend="{{status}}",
-                    )
-                ],
+                expr='sum by (status) (rate(mlflow_http_request_total{job="kanarya-mlflow"}[$__rate_interval]))',
+                legend="{{status}}",
                 unit="reqps",
                 width=12,
             ),
-            Panel(
+            panel(
                 title="Versions that serve",
                 says="As the servers themselves say.",
-                queries=[
-                    Query(
-                        expr='count by (namespace, model, version) (kanarya_model_info{namespace=~"$namespace"})',
-                        legend=_A_VERSION,
-                    )
-                ],
+                expr='count by (namespace, model, version) (kanarya_model_info{namespace=~"$namespace"})',
+                legend=_A_VERSION,
                 width=12,
             ),
         ),
@@ -266,57 +232,34 @@ DASHBOARDS = (
         title="Controller",
         variables=(),
         panels=(
-            Panel(
+            panel(
                 title="Who decides",
                 says="1 on the process that leads; never two.",
-                queries=[Query(expr="kanarya_rollout_leader", legend="{{pod}}")],
+                expr="kanarya_rollout_leader",
+                legend="{{pod}}",
                 kind="state-timeline",
             ),
-            Panel(
+            panel(
                 title="Passes per second",
                 says="Looks at a rollout: often while one is under way, else every pollInterval.",
-                queries=[
-                    Query(
-                        expr="sum by (namespace, rollout) (rate(kanarya_rollout_passes_total[$__rate_interval]))",
-                        legend="{{namespace}}/{{rollout}}",
-                    )
-                ],
+                expr="sum by (namespace, rollout) (rate(kanarya_rollout_passes_total[$__rate_interval]))",
+                legend="{{namespace}}/{{rollout}}",
                 unit="ops",
             ),
-            Panel(
+            panel(
                 title="Writes per second",
                 says="Passes that changed a status.",
-                queries=[
-                    Query(
-                        expr="sum by (namespace, rollout) (rate(kanarya_rollout_writes_total[$__rate_interval]))",
-                        legend="{{namespace}}/{{rollout}}",
-                    )
-                ],
+                expr="sum by (namespace, rollout) (rate(kanarya_rollout_writes_total[$__rate_interval]))",
+                legend="{{namespace}}/{{rollout}}",
                 unit="ops",
             ),
-            Panel(
+            panel(
                 title="Rollouts by condition",
                 says="How many are in each.",
-                queries=[
-                    Query(
-                        expr="sum by (type) (max by (namespace, rollout, type) (kanarya_rollout_condition))",
-                        legend="{{type}}",
-                    )
-                ],
+                expr="sum by (type) (max by (namespace, rollout, type) (kanarya_rollout_condition))",
+                legend="{{type}}",
             ),
-            Panel(
-                title="Memory",
-                says="Resident, of each process.",
-                queries=[Query(expr='process_resident_memory_bytes{job="kanarya-rollout"}', legend="{{pod}}")],
-                unit="bytes",
-            ),
-            Panel(
-                title="Processor",
-                says="Cores, of each process.",
-                queries=[
-                    Query(expr='rate(process_cpu_seconds_total{job="kanarya-rollout"}[$__rate_interval])', legend="{{pod}}")
-                ],
-            ),
+            *_taken('job="kanarya-rollout"', "process"),
         ),
     ),
 )

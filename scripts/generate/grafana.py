@@ -39,6 +39,11 @@ class Panel:
     maximum: float | None = None
 
 
+def panel(*, expr: str, legend: str, **what: Any) -> Panel:
+    """A picture of one query."""
+    return Panel(queries=[Query(expr=expr, legend=legend)], **what)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Variable:
     """A choice that a person makes above the panels."""

@@ -52,27 +52,21 @@ class Recipe:
     """Prefix of the hyperparameters where the classifier wraps another one."""
 
 
+_FOREST: Grid = {"n_estimators": [100], "max_depth": [None, 8], "min_samples_leaf": [1, 3]}
+_BOOSTING: Grid = {"learning_rate": [0.05, 0.1], "max_leaf_nodes": [15, 31]}
+_NEIGHBOURS: Grid = {"n_neighbors": [5, 9, 15], "weights": ["uniform", "distance"]}
+_TREE: Grid = {"max_depth": [None, 3, 6], "min_samples_leaf": [1, 5]}
+
 _CLASSIFIERS: Mapping[Family, Recipe] = {
     "logistic-regression": Recipe(
         make=lambda seed: LogisticRegression(max_iter=1000, random_state=seed), grid={"C": [0.1, 1.0, 10.0]}, scaled=True
     ),
-    "random-forest": Recipe(
-        make=lambda seed: RandomForestClassifier(n_jobs=1, random_state=seed),
-        grid={"n_estimators": [100], "max_depth": [None, 8], "min_samples_leaf": [1, 3]},
-    ),
+    "random-forest": Recipe(make=lambda seed: RandomForestClassifier(n_jobs=1, random_state=seed), grid=_FOREST),
     "hist-gradient-boosting": Recipe(
-        make=lambda seed: HistGradientBoostingClassifier(early_stopping=False, random_state=seed),
-        grid={"learning_rate": [0.05, 0.1], "max_leaf_nodes": [15, 31]},
+        make=lambda seed: HistGradientBoostingClassifier(early_stopping=False, random_state=seed), grid=_BOOSTING
     ),
-    "k-nearest-neighbours": Recipe(
-        make=lambda _: KNeighborsClassifier(n_jobs=1),
-        grid={"n_neighbors": [5, 9, 15], "weights": ["uniform", "distance"]},
-        scaled=True,
-    ),
-    "decision-tree": Recipe(
-        make=lambda seed: DecisionTreeClassifier(random_state=seed),
-        grid={"max_depth": [None, 3, 6], "min_samples_leaf": [1, 5]},
-    ),
+    "k-nearest-neighbours": Recipe(make=lambda _: KNeighborsClassifier(n_jobs=1), grid=_NEIGHBOURS, scaled=True),
+    "decision-tree": Recipe(make=lambda seed: DecisionTreeClassifier(random_state=seed), grid=_TREE),
     "gaussian-nb": Recipe(make=lambda _: GaussianNB(), grid={"var_smoothing": [1e-9, 1e-3]}, scaled=True),
     # A support vector machine's own probabilities are deprecated in scikit-learn 1.9; calibration replaces them.
     "svc": Recipe(
@@ -85,23 +79,12 @@ _CLASSIFIERS: Mapping[Family, Recipe] = {
 
 _REGRESSORS: Mapping[Family, Recipe] = {
     "ridge": Recipe(make=lambda seed: Ridge(random_state=seed), grid={"alpha": [0.1, 1.0, 10.0]}, scaled=True),
-    "random-forest": Recipe(
-        make=lambda seed: RandomForestRegressor(n_jobs=1, random_state=seed),
-        grid={"n_estimators": [100], "max_depth": [None, 8], "min_samples_leaf": [1, 3]},
-    ),
+    "random-forest": Recipe(make=lambda seed: RandomForestRegressor(n_jobs=1, random_state=seed), grid=_FOREST),
     "hist-gradient-boosting": Recipe(
-        make=lambda seed: HistGradientBoostingRegressor(early_stopping=False, random_state=seed),
-        grid={"learning_rate": [0.05, 0.1], "max_leaf_nodes": [15, 31]},
+        make=lambda seed: HistGradientBoostingRegressor(early_stopping=False, random_state=seed), grid=_BOOSTING
     ),
-    "k-nearest-neighbours": Recipe(
-        make=lambda _: KNeighborsRegressor(n_jobs=1),
-        grid={"n_neighbors": [5, 9, 15], "weights": ["uniform", "distance"]},
-        scaled=True,
-    ),
-    "decision-tree": Recipe(
-        make=lambda seed: DecisionTreeRegressor(random_state=seed),
-        grid={"max_depth": [None, 3, 6], "min_samples_leaf": [1, 5]},
-    ),
+    "k-nearest-neighbours": Recipe(make=lambda _: KNeighborsRegressor(n_jobs=1), grid=_NEIGHBOURS, scaled=True),
+    "decision-tree": Recipe(make=lambda seed: DecisionTreeRegressor(random_state=seed), grid=_TREE),
     "svr": Recipe(make=lambda _: SVR(), grid={"C": [0.1, 1.0, 10.0], "epsilon": [0.1]}, scaled=True),
 }
 
