@@ -3,9 +3,11 @@
 Speaks REST with one tensor a column, which every Kanarya model takes. Raises KanaryaError with the server's own words.
 """
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import httpx
 
@@ -14,6 +16,7 @@ from kanarya_contracts.problems import KanaryaError
 
 Value = str | int | float | None
 Row = Mapping[str, Value]
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +58,11 @@ class Answer:
         return tuple(str(label) for label in self.outputs["label"].data)
 
 
-def inputs_of(metadata: Mapping[str, object]) -> tuple[Input, ...]:
+def inputs_of(metadata: Mapping[str, Any]) -> tuple[Input, ...]:
     """The columns that a model's metadata document names."""
-    inputs = metadata.get("inputs")
-    assert isinstance(inputs, list)  # noqa: S101 (the protocol; a server of ours answered)
-    return tuple(Input(name=str(one["name"]), datatype=Datatype(one["datatype"]), rank=len(one["shape"])) for one in inputs)
+    return tuple(
+        Input(name=str(one["name"]), datatype=Datatype(one["datatype"]), rank=len(one["shape"])) for one in metadata["inputs"]
+    )
 
 
 def request_body(inputs: Sequence[Input], rows: Sequence[Row]) -> dict[str, object]:
@@ -77,11 +80,9 @@ def request_body(inputs: Sequence[Input], rows: Sequence[Row]) -> dict[str, obje
     }
 
 
-def answer_of(document: Mapping[str, object]) -> Answer:
+def answer_of(document: Mapping[str, Any]) -> Answer:
     """The parts of a V2 inference response that people want."""
-    outputs = document["outputs"]
-    assert isinstance(outputs, list)  # noqa: S101
-    said = {one["name"]: Output(data=tuple(one["data"]), width=math.prod(one["shape"][1:])) for one in outputs}
+    said = {one["name"]: Output(data=tuple(one["data"]), width=math.prod(one["shape"][1:])) for one in document["outputs"]}
     return Answer(version=str(document.get("model_version", "")), outputs=said)
 
 
@@ -113,7 +114,11 @@ def _value(text: str, datatype: Datatype) -> Value:
         return text
     if text.strip() == "":
         return None
-    return float(text) if datatype in FLOATS else int(text)
+    if datatype not in FLOATS:
+        return int(text)
+    if not math.isfinite(number := float(text)):
+        raise ValueError(text)  # an empty cell says that a number is missing; JSON has none of these
+    return number
 
 
 class Client:
@@ -134,19 +139,29 @@ class Client:
 
     def inputs(self) -> tuple[Input, ...]:
         """The model's columns. Raises KanaryaError if it does not answer or is not there."""
-        return inputs_of(self._json("GET", f"/v2/models/{self.model}"))
+        return self._read(inputs_of, "GET", f"/v2/models/{self.model}")
 
     def infer(self, inputs: Sequence[Input], rows: Sequence[Row]) -> Answer:
         """Predict some rows."""
-        return answer_of(self._json("POST", f"/v2/models/{self.model}/infer", request_body(inputs, rows)))
+        return self._read(answer_of, "POST", f"/v2/models/{self.model}/infer", request_body(inputs, rows))
 
-    def _json(self, method: str, path: str, body: object = None) -> Mapping[str, object]:
+    def _read(self, read: Callable[[Mapping[str, Any]], Read], method: str, path: str, body: object = None) -> Read:
+        document = self._json(method, path, body)
+        try:
+            return read(document)
+        except (KeyError, IndexError, TypeError, ValueError):
+            said = json.dumps(document)[:200]
+            msg = f"{method} {self.url}{path} answered with JSON that is not the V2 protocol's: {said}. Is it a model server?"
+            raise KanaryaError(msg) from None
+
+    def _json(self, method: str, path: str, body: object = None) -> Any:
         try:
             response = self._http.request(method, self.url + path, json=body)
-            document = response.json()
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             msg = f"{self.url} does not answer ({error}). Is it running? (kanarya local status)"
             raise KanaryaError(msg) from None
+        try:
+            document = response.json()
         except ValueError:
             said = response.text[:200]
             msg = f"{method} {self.url}{path} answered {response.status_code} with something that is not JSON: {said!r}"
@@ -155,5 +170,4 @@ class Client:
             said = document.get("error", document) if isinstance(document, dict) else document
             msg = f"{method} {self.url}{path} answered {response.status_code}: {said}"
             raise KanaryaError(msg)
-        assert isinstance(document, dict)  # noqa: S101
         return document

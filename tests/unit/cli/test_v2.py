@@ -32,6 +32,12 @@ def test_every_cell_that_does_not_fit_is_named() -> None:
     assert "row 2: count: got '2.5', expected INT64" in str(caught.value)
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity"])
+def test_what_json_has_no_number_for_is_named_as_any_other_cell(text: str) -> None:
+    with pytest.raises(KanaryaError, match=f"row 1: length: got '{text}', expected FP64"):
+        v2.typed_rows(INPUTS[:1], [{"length": text}])
+
+
 def test_a_missing_column_is_named_with_those_that_are_there() -> None:
     with pytest.raises(KanaryaError, match=r"row 1 has no count, garden; it has: length, width"):
         v2.typed_rows(INPUTS, [{"length": "1", "width": "2"}])
@@ -88,3 +94,14 @@ def test_an_answer_that_is_not_json_is_shown() -> None:
 def test_a_gateway_that_does_not_answer_is_named_with_what_to_do() -> None:
     with pytest.raises(KanaryaError, match=r"http://gateway does not answer .* \(kanarya local status\)"):
         _client(httpx.ConnectError("refused")).inputs()
+
+
+@pytest.mark.parametrize("document", [{}, [1], {"inputs": None}, {"inputs": [{"name": "a", "datatype": "FP99", "shape": [1]}]}])
+def test_whoever_speaks_another_protocol_is_quoted_and_called_no_model_server(document: object) -> None:
+    with pytest.raises(KanaryaError, match=r"answered with JSON that is not the V2 protocol's: .* Is it a model server\?"):
+        _client(httpx.Response(200, json=document)).inputs()
+
+
+def test_an_address_that_is_none_is_repeated() -> None:
+    with pytest.raises(KanaryaError, match=r"http://127\.0\.0\.1:99999 does not answer"):
+        v2.Client("http://127.0.0.1:99999", "iris").inputs()

@@ -10,7 +10,7 @@ from rich.table import Table
 from kanarya_cli.local import stack
 from kanarya_cli.options import DEFAULT_STATE, Format, Output, State, emit
 from kanarya_cli.v2 import Answer, Client, Input, Value, typed_rows
-from kanarya_contracts.problems import KanaryaError
+from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem, problem
 
 
 def infer(
@@ -52,14 +52,21 @@ def _from_text(text: str, inputs: tuple[Input, ...]) -> dict[str, str]:
 def _from_file(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path} cannot be read: {error}"
-        raise KanaryaError(msg) from None
+            lines = csv.reader(file, strict=True)
+            header, rows = next(lines, []), [(lines.line_num, row) for row in lines if row]
+    except OSError as error:
+        raise InvalidInput(str(path), [problem(f"cannot be read: {error.strerror}")]) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(str(path), [problem(f"is no CSV in UTF-8: {error}")]) from None
     if not rows:
-        msg = f"{path} has no rows; expected a header and at least one row"
-        raise KanaryaError(msg)
-    return rows
+        raise InvalidInput(str(path), [problem("has no rows; expected a header and at least one row")])
+    wrong = [(line, len(row)) for line, row in rows if len(row) != len(header)]
+    if wrong:
+        expected = f"expected {len(header)} as the header has"
+        raise InvalidInput(
+            str(path), [Problem(path=(), message=f"has {n} values, {expected}", line=at) for at, n in wrong[:20]]
+        )
+    return [dict(zip(header, row, strict=True)) for _, row in rows]
 
 
 def _data(model: str, answer: Answer) -> object:
