@@ -133,6 +133,8 @@ def test_a_key_that_is_there_twice_is_refused_with_both_lines(tmp_path: Path) ->
     [
         (b"a: [", "is not YAML"),
         (b"a: \xff", "cannot be read"),
+        (b"a: 2026-13-45", "is not YAML: month must be in 1..12"),
+        (b"a: &a [*a]", "is nested too deeply, or inside itself"),
         (b"a: !!python/object/apply:os.getcwd []", "is not YAML: could not determine a constructor"),
     ],
 )

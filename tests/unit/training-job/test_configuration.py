@@ -97,6 +97,8 @@ def test_a_key_given_twice_is_reported_beside_other_problems() -> None:
     [
         ("model: [iris\n", "is not YAML"),
         ("model: !!python/object:os.system {}\n", "is not YAML"),
+        ("model: 2026-13-45\n", "is not YAML: month must be in 1..12"),
+        ("model: &model [*model]\n", "is nested too deeply, or inside itself"),
         ("", "is empty"),
         ("- iris\n", "is not a mapping"),
     ],

@@ -48,14 +48,15 @@ def _read(text: str, source: str) -> tuple[object, Lines, list[Problem]]:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        places = list(_places(root, ()))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InvalidInput(source, [_syntax_problem(error)]) from None
     if not isinstance(root, yaml.MappingNode):
         expected = "is empty" if root is None else "is not a mapping of keys to values"
         raise InvalidInput(source, [Problem(path=(), message=f"{expected}, expected at least model, data and target")])
     lines: Lines = {}
     repeated: list[Problem] = []
-    for path, line in _places(root, ()):
+    for path, line in places:
         if path in lines:
             message = f"is given twice, first in line {lines[path]}; keep one"
             repeated.append(Problem(path=path, message=message, line=line))
@@ -64,7 +65,7 @@ def _read(text: str, source: str) -> tuple[object, Lines, list[Problem]]:
     return document, lines, repeated
 
 
-def _places(node: yaml.Node, path: problems.Path) -> Iterator[tuple[problems.Path, int]]:
+def _places(node: yaml.Node | None, path: problems.Path) -> Iterator[tuple[problems.Path, int]]:
     """Every key and list item below `node` with its 1-based line, in the order of the text."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -83,7 +84,10 @@ def _line_of(path: problems.Path, lines: Lines) -> int | None:
     return lines.get(path)
 
 
-def _syntax_problem(error: yaml.YAMLError) -> Problem:
+def _syntax_problem(error: Exception) -> Problem:
+    """PyYAML's own errors know a line. It raises ValueError for a date that no calendar has."""
+    if isinstance(error, RecursionError):
+        return Problem(path=(), message="is nested too deeply, or inside itself")
     mark = getattr(error, "problem_mark", None)
     detail = getattr(error, "problem", None) or str(error)
     return Problem(path=(), message=f"is not YAML: {detail}", line=mark.line + 1 if mark else None)

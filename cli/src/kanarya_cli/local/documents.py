@@ -55,7 +55,9 @@ def parse(text: str, *, source: str) -> tuple[Document, ...]:
             content = yaml.SafeLoader("").construct_document(node)
             if content is not None:
                 found.append(Document(source=source, content=content, lines=lines))
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise InvalidInput(source, [Problem(path=(), message="is nested too deeply, or inside itself")]) from None
+    except (yaml.YAMLError, ValueError) as error:  # PyYAML raises ValueError for a date that no calendar has
         mark = getattr(error, "problem_mark", None)
         message = f"is not YAML: {getattr(error, 'problem', None) or error}"
         raise InvalidInput(source, [Problem(path=(), message=message, line=mark.line + 1 if mark else None)]) from None
