@@ -52,7 +52,7 @@ conformance: setup .venv-clients/.ready .venv-mlserver/.ready ## Hold the model 
 
 .PHONY: soak
 soak: setup ## Send a million good and bad requests to a server whose memory must stay flat (REQUESTS=1000000 SECONDS=3600)
-	$(PY) bench/soak --requests $(or $(REQUESTS),1000000) --seconds $(or $(SECONDS),3600)
+	$(PY) -m bench.soak --requests $(or $(REQUESTS),1000000) --seconds $(or $(SECONDS),3600)
 
 .PHONY: charts
 charts: setup ## Check charts, CRD, rules, dashboards and rendered manifests (needs Go; builds its tools once)
@@ -85,19 +85,19 @@ images: ## Build the images with docker, podman or buildah, whichever is there
 ##@ Measure
 .PHONY: bench-serving
 bench-serving: setup .venv-bench/.ready .venv-mlserver/.ready .tools/bin/ghz .tools/bin/vegeta ## Speed beside KServe, MLServer, FastAPI and bare ASGI, one core, one run (WORK="row grpc": these alone)
-	$(PY) bench/serving $(WORK)
+	$(PY) -m bench.serving $(WORK)
 
 .PHONY: bench-records
 bench-records: setup ## What access log, request log and traces cost a request, beside a server that writes nothing down
-	$(PY) bench/serving/records.py
+	$(PY) -m bench.serving.records
 
 .PHONY: bench-decisions
 bench-decisions: setup ## How often gates are wrong, beside other tools' rules, on simulated rollouts (FULL=1: five times as many)
-	$(PY) bench/decisions $(if $(FULL),--rollouts 10000)
+	$(PY) -m bench.decisions $(if $(FULL),--rollouts 10000)
 
 .PHONY: bench-replay
 bench-replay: setup ## How long 100,000 windows take in `kanarya replay`, on three streams
-	$(PY) bench/replay
+	$(PY) -m bench.replay
 
 .PHONY: bench-controller
 bench-controller: setup ## What 1,000 rollouts cost one controller, with a real API server, Prometheus and MLflow (needs Go)

@@ -3,8 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from cells import FATES, RATES, Cell, Fate, Outcome
-
+from bench.decisions.cells import FATES, RATES, Cell, Fate, Outcome
 from kanarya_cli.simulation.ours import Ours
 from kanarya_cli.simulation.rules import RIVALS
 

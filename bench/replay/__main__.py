@@ -1,12 +1,13 @@
 """How fast `kanarya replay` is, on streams that decide early, late and never. The goal decides the exit status.
 
-    make bench-replay      or   .venv/bin/python bench/replay [--windows 100000] [--seed 1]
+    make bench-replay      or   .venv/bin/python -m bench.replay [--windows 100000] [--seed 1]
 
 Each stream is 100,000 windows for the four gates of manifests/iris, through the command itself as a process: start, reading,
 writing and all. What is measured is time on the clock, beside processor time, which a busy machine changes less.
 """
 
 import argparse
+import dataclasses
 import json
 import random
 import resource
@@ -18,10 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from bench.figures import CONSOLE, ROOT, Run, table, word
 
-ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "manifests/iris/modelrollout.yaml"
 GOAL_SECONDS = 10.0
 """For 100,000 windows."""
@@ -94,27 +93,26 @@ def measure(stream: Stream, windows: int, seed: int) -> Result:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="bench/replay", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="bench.replay", description=__doc__.splitlines()[0])
     parser.add_argument("--windows", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    table = Table(title=f"{options.windows:,} windows, {SPEC.relative_to(ROOT)}")
-    for name in ("stream", "seconds", "of the processor", "µs a window", "undecided", "goal"):
-        table.add_column(name, justify="left" if name == "stream" else "right")
-    goal, held = GOAL_SECONDS * options.windows / 100_000, True
-    for stream in STREAMS:
-        result = measure(stream, options.windows, options.seed)
-        held = held and result.seconds <= goal
-        table.add_row(
+    run, goal = Run("replay", options), GOAL_SECONDS * options.windows / 100_000
+    results = [measure(stream, options.windows, options.seed) for stream in STREAMS]
+    columns = ("stream", "seconds", "of the processor", "µs a window", "undecided", f"at most {goal:g} s")
+    shown = table(f"{options.windows:,} windows, {SPEC.relative_to(ROOT)}", *columns)
+    for stream, result in zip(STREAMS, results, strict=True):
+        shown.add_row(
             stream.name,
             f"{result.seconds:.1f}",
             f"{result.processor:.1f}",
             f"{1e6 * result.seconds / options.windows:.0f}",
             f"{100 * result.undecided:.0f} %",
-            "holds" if result.seconds <= goal else f"MISSED: {goal:g} s",
+            word(result.seconds <= goal),
         )
-    Console().print(table)
-    return 0 if held else 1
+    CONSOLE.print(shown)
+    run.write(streams=[dataclasses.asdict(result) for result in results])
+    return 0 if all(result.seconds <= goal for result in results) else 1
 
 
 if __name__ == "__main__":

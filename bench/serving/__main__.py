@@ -1,6 +1,6 @@
 """kanarya-model beside KServe, MLServer, a hand-written FastAPI and a bare ASGI function: the same requests, one core, one run.
 
-    make bench-serving            or   .venv/bin/python bench/serving [WORK …] [--rounds 3] [--seconds 5]
+    make bench-serving            or   .venv/bin/python -m bench.serving [WORK …] [--rounds 3] [--seconds 5]
 
 Every server answers Iris first and must agree with scikit-learn. Then rounds alternate between the servers of a work, so that
 whatever else the machine does falls on all of them; medians and their ratio are what counts. On a machine that is not quiet,
@@ -9,24 +9,20 @@ bench/results/serving.json.
 """
 
 import argparse
-import datetime
-import json
-import os
-import platform
 import statistics
 import sys
 import tempfile
 from pathlib import Path
 
 import httpx
-from load import Round, ghz, paced, require_tools, wrk
-from page import progress, show
-from peers import ROOT, Peer, roster
-from works import WORKS, Rows, Work, as_json
 
+from bench.figures import Run
+from bench.serving.load import Round, ghz, paced, require_tools, wrk
+from bench.serving.page import progress, show
+from bench.serving.peers import Peer, roster
+from bench.serving.works import WORKS, Rows, Work, as_json
 from kanarya_model.testing import estimator
 
-RESULTS = ROOT / "bench/results/serving.json"
 WARM_SECONDS = 2
 STARTS = 3
 """Of each server whose start is compared."""
@@ -146,21 +142,8 @@ def ratios(work: Work, found: dict[str, Round]) -> dict[str, dict[str, float]]:
     }
 
 
-def machine() -> dict[str, object]:
-    models = [
-        line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
-    ]
-    return {
-        "processor": models[0] if models else platform.processor(),
-        "cores": os.cpu_count(),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        "load_before": os.getloadavg()[0],
-    }
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench/serving", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="bench.serving", description=__doc__.splitlines()[0])
     parser.add_argument(
         "works", nargs="*", metavar="WORK", help=f"of {', '.join(work.name for work in WORKS)}, start; all by default"
     )
@@ -171,30 +154,24 @@ def main() -> None:
     if unknown:
         parser.error(f"no work is called {', '.join(sorted(unknown))}")
     require_tools()
-    where = machine()
-    document: dict[str, object] = {
-        "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "machine": where,
-        "options": vars(options),
-        "works": {},
-    }
+    run = Run("serving", options)
+    works: dict[str, object] = {}
+    start: dict[str, dict[str, float]] | None = None
     with tempfile.TemporaryDirectory(prefix="kanarya-bench-") as scratch:
         bench = Bench(options, Path(scratch))
-        document["servers"] = {name: peer.versions() for name, peer in bench.peers.items()}
+        servers = {name: peer.versions() for name, peer in bench.peers.items()}
         try:
             for work in WORKS:
                 if not options.works or work.name in options.works:
                     rounds = bench.measure(work)
                     found = {name: medians(one) for name, one in rounds.items()}
-                    document["works"][work.name] = {"medians": found, "ratios": ratios(work, found), "rounds": rounds}  # type: ignore[index]
+                    works[work.name] = {"medians": found, "ratios": ratios(work, found), "rounds": rounds}
             if not options.works or "start" in options.works:
-                document["start"] = bench.starts(["KServe", "kanarya"])
+                start = bench.starts(["KServe", "kanarya"])
         finally:
             bench.stop()
-    show(document)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n")
-    print(f"written to {RESULTS.relative_to(ROOT)}")
+    show(works, start, run)
+    run.write(servers=servers, works=works, start=start)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from works import Message
+from bench.figures import ROOT
+from bench.serving.works import Message
 
-ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(__file__).with_name("request.lua")
 PROTOCOL = ROOT / "model/proto/open_inference.proto"
 Round = dict[str, float]

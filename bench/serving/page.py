@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from load import Round
-from rich.console import Console
 from rich.table import Table
-from works import WORKS, Work
 
-CONSOLE = Console(width=128)
+from bench.figures import CONSOLE, Run, table, word
+from bench.serving.load import Round
+from bench.serving.works import WORKS, Work
+
 START_GOAL = 4.0
 """Times KServe's start."""
 RESIDENT_GOAL = 100.0
@@ -18,28 +18,25 @@ def progress(work: Work, number: int, name: str, found: Round) -> None:
     CONSOLE.print(
         f"{work.name} {number + 1}: {name}: {found['per_second']:,.0f} a second,"
         f" {found['per_cpu_second']:,.0f} a processor's second,"
-        f" p50 {found['p50_ms']:.2f} ms, p99 {found['p99_ms']:.2f} ms",
-        highlight=False,
+        f" p50 {found['p50_ms']:.2f} ms, p99 {found['p99_ms']:.2f} ms"
     )
 
 
-def show(document: dict[str, Any]) -> None:
-    table = Table(title="Medians of each server, and how often ours does what it does", title_justify="left")
-    for column in ("work", "server"):
-        table.add_column(column)
-    for column in ("req/s", "req/CPU s", "p50 ms", "p99 ms", "MB", "ratio", "by CPU", "goal", ""):
-        table.add_column(column, justify="right", no_wrap=True)
+def show(works: dict[str, Any], start: dict[str, dict[str, float]] | None, run: Run) -> None:
+    figures = ("req/s", "req/CPU s", "p50 ms", "p99 ms", "MB", "ratio", "by CPU", "goal", "")
+    shown = table("Medians of each server, and how often ours does what it does", "work", "server", *figures)
+    shown.columns[1].justify = "left"
     for work in WORKS:
-        if work.name in document["works"]:
-            _add(table, work, document["works"][work.name])
-    CONSOLE.print(table)
-    if "start" in document:
-        _start(document["start"])
-    if (load := document["machine"]["load_before"]) > 0.5:
+        if work.name in works:
+            _add(shown, work, works[work.name])
+    CONSOLE.print(shown)
+    if start is not None:
+        _start(start)
+    if (load := run.machine["load"]) > 0.5:
         CONSOLE.print(f"The machine was not quiet before the run: load {load:.1f}. The ratios by processor time say more.")
 
 
-def _add(table: Table, work: Work, found: dict[str, Any]) -> None:
+def _add(shown: Table, work: Work, found: dict[str, Any]) -> None:
     for index, name in enumerate(work.peers):
         one = found["medians"][name]
         cells = [work.title if index == 0 else "", name, *(f"{one[key]:,.0f}" for key in ("per_second", "per_cpu_second"))]
@@ -48,8 +45,8 @@ def _add(table: Table, work: Work, found: dict[str, Any]) -> None:
             ratio = found["ratios"][name]
             first = ratio["p99"] if work.load == "paced" else ratio["per_second"]
             second = "" if work.load == "paced" else f"{ratio['per_cpu_second']:.2f}"
-            cells += [f"{first:.2f}", second, f"{ratio['goal']:g}", "reached" if first >= ratio["goal"] else "missed"]
-        table.add_row(*cells, end_section=index == len(work.peers) - 1)
+            cells += [f"{first:.2f}", second, f"{ratio['goal']:g}", word(first >= ratio["goal"])]
+        shown.add_row(*cells, end_section=index == len(work.peers) - 1)
 
 
 def _start(found: dict[str, dict[str, float]]) -> None:
@@ -57,11 +54,6 @@ def _start(found: dict[str, dict[str, float]]) -> None:
     ratio = theirs["seconds"] / ours["seconds"]
     CONSOLE.print(
         f"Start to ready: KServe {theirs['seconds']:.2f} s, {theirs['resident_mb']:.0f} MB; ours {ours['seconds']:.2f} s, "
-        f"{ours['resident_mb']:.0f} MB. {ratio:.1f} times as fast (goal {START_GOAL:g}: {_word(ratio >= START_GOAL)}), "
-        f"at most {RESIDENT_GOAL:g} MB {_word(ours['resident_mb'] <= RESIDENT_GOAL)}.",
-        highlight=False,
+        f"{ours['resident_mb']:.0f} MB. {ratio:.1f} times as fast (goal {START_GOAL:g}: {word(ratio >= START_GOAL)}), "
+        f"at most {RESIDENT_GOAL:g} MB: {word(ours['resident_mb'] <= RESIDENT_GOAL)}."
     )
-
-
-def _word(holds: bool) -> str:
-    return "reached" if holds else "missed"

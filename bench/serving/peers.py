@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from load import cores
 
+from bench.figures import ROOT
+from bench.serving.load import cores
 from kanarya_model.testing import build
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVERS = "bench/serving/servers"
 READY_SECONDS = 120
 PORTS = 4

@@ -1,6 +1,6 @@
 """What it costs to write requests down: kanarya-model with access log, request log and traces, each beside one without.
 
-    make bench-records            or   .venv/bin/python bench/serving/records.py [--rounds 5] [--seconds 4] [--connections 16]
+    make bench-records            or   .venv/bin/python -m bench.serving.records [--rounds 5] [--seconds 4] [--connections 16]
 
 One row of Iris as V2 JSON. Rounds alternate between the servers, all pinned to one core. Requests per second of processor time
 count, threads that write included: a busy neighbour hardly moves them. The collector of traces throws away what it gets, on the
@@ -8,8 +8,6 @@ other core. Writes bench/results/records.json.
 """
 
 import argparse
-import datetime
-import json
 import os
 import statistics
 import sys
@@ -20,13 +18,12 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from load import require_tools, wrk
-from peers import ROOT, Peer, kanarya
-from works import as_json
-
+from bench.figures import CONSOLE, Run, table
+from bench.serving.load import require_tools, wrk
+from bench.serving.peers import Peer, kanarya
+from bench.serving.works import as_json
 from kanarya_model.testing import build
 
-RESULTS = ROOT / "bench/results/records.json"
 INFER = "/v2/models/iris/infer"
 ROW = as_json([[5.1, 3.5, 1.4, 0.2]])
 WARM_SECONDS = 2
@@ -90,13 +87,13 @@ def measure(peers: list[Peer], options: argparse.Namespace, scratch: Path) -> di
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench/serving/records.py", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="bench.serving.records", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=4, help="of each round")
     parser.add_argument("--connections", type=int, default=16)
     options = parser.parse_args()
     require_tools()
-    load = os.getloadavg()
+    run = Run("records", options)
     with tempfile.TemporaryDirectory(prefix="kanarya-bench-") as scratch, collector():
         peers = servers(Path(scratch))
         try:
@@ -107,16 +104,12 @@ def main() -> None:
             for peer in peers:
                 peer.stop()
     medians = {name: statistics.median(rounds) for name, rounds in found.items()}
-    print(f"requests per second of processor time, medians of {options.rounds} rounds; load before: {load[0]:.1f}")
+    shown = table("Requests a second of processor time", "with", "median", "beside nothing", "µs a request")
     for name, median in medians.items():
         extra = 1e6 / median - 1e6 / medians["nothing"]
-        print(f"  {name:22} {median:7,.0f}   {median / medians['nothing']:6.1%}   {extra:+6.1f} µs a request")
-    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(
-        json.dumps({"at": at, "load_before": load, "options": vars(options), "medians": medians, "rounds": found}) + "\n"
-    )
-    print(f"written to {RESULTS.relative_to(ROOT)}")
+        shown.add_row(name, f"{median:,.0f}", f"{median / medians['nothing']:.1%}", f"{extra:+.1f}")
+    CONSOLE.print(shown)
+    run.write(medians=medians, rounds=found)
 
 
 if __name__ == "__main__":

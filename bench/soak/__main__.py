@@ -1,6 +1,6 @@
 """A million good and bad requests to a real server whose memory must stay flat. Called by `make soak`.
 
-    .venv/bin/python bench/soak [--requests 1000000] [--seconds 3600] [--connections 16]
+    .venv/bin/python -m bench.soak [--requests 1000000] [--seconds 3600] [--connections 16]
 
 The server has everything on: gRPC, access log, request log. Every answer is held to what it must be (`mix.py`); the server's
 resident size, descriptors and threads are read all along. It fails for a wrong answer, a 5xx, a count at /metrics that is not
@@ -10,8 +10,6 @@ more than `FLAT_MB`. Writes bench/results/soak.json. SECONDS end it early, and a
 
 import argparse
 import asyncio
-import datetime
-import json
 import statistics
 import subprocess
 import sys
@@ -23,13 +21,12 @@ from pathlib import Path
 
 import grpc
 import httpx
-from mix import WIDTH, request
 
+from bench.figures import CONSOLE, Run, table
+from bench.soak.mix import WIDTH, request
 from kanarya_model.edges import open_inference_pb2 as pb
 from kanarya_model.testing import build
 
-ROOT = Path(__file__).resolve().parents[2]
-RESULTS = ROOT / "bench/results/soak.json"
 FLAT_MB = 3.0
 """Three bytes a request: less than anything that is kept for one."""
 GRPC_EVERY = 50
@@ -199,12 +196,12 @@ def _grown(samples: list[dict[str, float]]) -> tuple[list[float], list[float]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="bench/soak", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="bench.soak", description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=int, default=3600, help="at most")
     parser.add_argument("--connections", type=int, default=16)
     options = parser.parse_args()
-    began = time.monotonic()
+    run, began = Run("soak", options), time.monotonic()
     with tempfile.TemporaryDirectory(prefix="kanarya-soak-") as scratch:
         server = Server(Path(scratch))
         clients = Clients(server, options.requests, began + options.seconds)
@@ -223,24 +220,23 @@ def main() -> None:
             wrong.append(f"the server ended with {status}")
         if "Traceback" in server.errors.read_text():
             wrong.append(f"the server's log has a traceback:\n{server.errors.read_text()[-2000:]}")
-    report(clients, calls, time.monotonic() - began, wrong, options)
+    report(clients, calls, time.monotonic() - began, wrong, run)
     sys.exit(1 if wrong else 0)
 
 
-def report(clients: Clients, calls: Calls, seconds: float, wrong: list[str], options: argparse.Namespace) -> None:
-    print(f"{clients.sent:,} requests of {options.requests:,} and {calls.codes.total():,} calls by gRPC in {seconds:,.0f} s")
-    print("answers: " + ", ".join(f"{status}: {number:,}" for status, number in sorted(clients.answers.items())))
-    print("calls: " + ", ".join(f"{code}: {number:,}" for code, number in sorted(calls.codes.items())))
+def report(clients: Clients, calls: Calls, seconds: float, wrong: list[str], run: Run) -> None:
+    size = f"{clients.sent:,} requests of {run.options['requests']:,} and {calls.codes.total():,} calls by gRPC"
+    CONSOLE.print(f"{size} in {seconds:,.0f} s")
+    CONSOLE.print("answers: " + ", ".join(f"{status}: {number:,}" for status, number in sorted(clients.answers.items())))
+    CONSOLE.print("calls: " + ", ".join(f"{code}: {number:,}" for code, number in sorted(calls.codes.items())))
+    shown = table("The server", "after requests", "resident MB", "descriptors", "threads")
     for one in clients.samples[:: max(len(clients.samples) // 10, 1)]:
-        print("after {sent:>9,}: {resident_mb:6.1f} MB, {descriptors} descriptors, {threads} threads".format(**one))
+        shown.add_row(f"{one['sent']:,}", f"{one['resident_mb']:.1f}", f"{one['descriptors']}", f"{one['threads']}")
+    CONSOLE.print(shown)
     slope = statistics.linear_regression(*_grown(clients.samples)).slope
-    print(f"from the second quarter on, {slope:+.1f} bytes a request")
-    print("\n".join(wrong) or "every answer right, every count the clients' own, memory flat")
-    at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    document = {"at": at, "seconds": seconds, "answers": clients.answers, "calls": calls.codes, "wrong": wrong}
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps({**document, "samples": clients.samples}) + "\n")
-    print(f"written to {RESULTS.relative_to(ROOT)}")
+    CONSOLE.print(f"from the second quarter on, {slope:+.1f} bytes a request")
+    CONSOLE.print("\n".join(wrong) or "every answer right, every count the clients' own, memory flat", markup=False)
+    run.write(seconds=seconds, answers=clients.answers, calls=calls.codes, wrong=wrong, samples=clients.samples)
 
 
 if __name__ == "__main__":
