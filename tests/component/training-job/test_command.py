@@ -77,6 +77,13 @@ def test_bad_input_is_2_and_says_every_problem(tmp_path: Path, capsys: pytest.Ca
     )
 
 
+def test_an_address_that_is_none_is_2_because_to_ask_again_would_not_help(
+    written: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([written(), "--registry", "mlflow:5000"]) == 2
+    assert "kanarya-training-job: the registry's address is 'mlflow:5000', expected" in capsys.readouterr().err
+
+
 def test_a_registry_that_is_down_is_3(written: Write, tmp_path: Path) -> None:
     assert main([written(), "--registry", "http://127.0.0.1:9", "--work-dir", str(tmp_path / "work")]) == 3
 

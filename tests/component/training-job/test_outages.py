@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import kanarya_training_job as job
+from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import address
 from kanarya_training_job.quiet_mlflow import MlflowClient, RestException
 
@@ -129,10 +130,11 @@ def test_something_else_at_the_address_is_said(settings: Make, s3_endpoint: str,
         job.train(settings(), registry_uri=s3_endpoint, work_dir=tmp_path)
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "./mlruns", "http://"])
+@pytest.mark.parametrize("uri", ["sqlite:///mlflow.db", "./mlruns", "http://", "http://[::1", "http://ada:s3cret@mlflow:port"])
 def test_an_address_that_is_no_servers_is_refused(settings: Make, tmp_path: Path, uri: str) -> None:
-    with pytest.raises(job.RegistryError, match="expected http://HOST:PORT"):
+    with pytest.raises(KanaryaError, match="expected http://HOST:PORT") as caught:
         job.train(settings(), registry_uri=uri, work_dir=tmp_path)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_password_in_the_address_is_not_repeated(settings: Make, tmp_path: Path) -> None:

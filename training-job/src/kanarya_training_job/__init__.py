@@ -58,8 +58,8 @@ def train(
     `settings.registry.alias`. `override`: register whatever the comparison says; recorded. `retrain`: train even if data, code
     and configuration are those of a version. `report`: called in this thread as things happen.
 
-    Raises InvalidInput (data), ComparisonRefused (nothing registered), RegistryError (no alias moved), KanaryaError (disk,
-    hyperparameters, a type that may not be stored).
+    Raises InvalidInput (data), ComparisonRefused (nothing registered), RegistryError (no alias moved), KanaryaError (an address
+    that is none, disk, hyperparameters, a type that may not be stored).
     """
     address = parse_address(registry_uri)
     address.probe()
@@ -79,7 +79,7 @@ def train(
 def adopt(directory: Path, *, registry_uri: str, alias: str | None) -> "Adopted":
     """Register an artifact that was made elsewhere, uncompared, and point the alias to it.
 
-    Raises InvalidInput (its contract), KanaryaError (its files), RegistryError (no alias moved).
+    Raises InvalidInput (its contract), KanaryaError (its files, an address that is none), RegistryError (no alias moved).
     """
     address = parse_address(registry_uri)
     address.probe()

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             retrain=options.retrain,
         )
     except KanaryaError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"kanarya-training-job: {error}\n")
         return _status(error)
     except Exception:  # noqa: BLE001 (a traceback and its own status, so that a Job does not take a fault for a refusal)
         _log.exception("a fault of the training job")
