@@ -50,6 +50,7 @@ def test_a_picture_is_drawn_where_it_is_asked_for(tmp_path):
     ("options", "said"),
     [
         (("--rate", "12"), ["--rate: got '12', expected a rate such as 12/min, 2/s or 500/h"]),
+        (("--rate", "0/s"), ["--rate: got '0/s', expected a rate such as 12/min, 2/s or 500/h"]),
         (
             ("--error-rate", "x", "--slow", "120%"),
             [
@@ -65,10 +66,11 @@ def test_traffic_that_is_none_is_named_all_at_once(options, said):
     assert [line.strip() for line in str(result.exception).splitlines()[1:]] == said
 
 
-def test_a_picture_of_no_known_kind_is_refused(tmp_path):
+def test_a_picture_of_no_known_kind_is_refused_and_takes_no_figures_with_it(tmp_path):
     result = CliRunner().invoke(app, ["simulate", MANIFEST, "--rollouts", "10", "--plot", str(tmp_path / "plot.doc")])
     assert isinstance(result.exception, KanaryaError)
     assert "plot.doc" in str(result.exception)
+    assert "Flagger, as documented" in result.stdout
 
 
 def test_an_ab_test_is_refused_with_what_takes_one(tmp_path):

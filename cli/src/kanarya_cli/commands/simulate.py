@@ -60,8 +60,6 @@ def simulate(
         for row in study.rows():
             rows.append(row)
             progress.advance(task)
-    if plot is not None:
-        _draw(lambda: picture.draw(rows, plot), plot)
     notes = [f"{name}: not simulated, taken as satisfied" for name in study.left_out]
     notes.append(
         f"{rollouts:,} rollouts of each kind, seed {seed}, a look a minute, until {format_duration(spec.spec.deadline)}"
@@ -71,15 +69,17 @@ def simulate(
         lambda: {"rollout": spec.metadata.name, "seed": seed, "rollouts": rollouts, "rows": [row.as_data() for row in rows]},
         lambda: Group(picture.table(rows), Text(), picture.curves(rows), *(Text(note, style="dim") for note in notes)),
     )
+    if plot is not None:  # last: a picture that cannot be written takes no figures with it
+        _draw(lambda: picture.draw(rows, plot), plot)
 
 
 def _traffic(*, rate: str, **shares: str) -> dict[str, float]:
     """The options as numbers. Raises InvalidInput with every one that is none."""
     wrong: list[Problem] = []
     found = {}
-    if match := _RATE.fullmatch(rate.strip()):
-        found["rate"] = float(match[1]) / _SECONDS[match[2]]
-    else:
+    match = _RATE.fullmatch(rate.strip())
+    found["rate"] = float(match[1]) / _SECONDS[match[2]] if match else 0.0
+    if found["rate"] == 0:
         wrong.append(problem(f"got {rate!r}, expected a rate such as 12/min, 2/s or 500/h", "--rate"))
     for name, text in shares.items():
         match = _SHARE.fullmatch(text.strip())
