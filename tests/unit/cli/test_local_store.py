@@ -122,7 +122,7 @@ def test_a_disk_that_is_full_loses_nothing(store: FileStore, tmp_path: Path, mon
 def test_a_state_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
 
-    with pytest.raises(NotWritten, match="cannot be written: Not a directory"):
+    with pytest.raises(NotWritten, match=r"cannot be written: .* is a file, expected a directory"):
         FileStore(tmp_path / "state").apply(rollout())
 
 

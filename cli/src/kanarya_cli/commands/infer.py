@@ -30,9 +30,10 @@ def infer(
     """Predict rows through the gateway and say which version answered."""
     if bool(row) == bool(file):
         raise KanaryaError("give rows with --row 5.1,3.5,1.4,0.2 (repeatable) or --file rows.csv, one of the two")
+    from_file = _from_file(file) if file else []
     client = Client(url or stack.addresses(state).gateway, model, host=host)
     inputs = client.inputs()
-    texts = _from_file(file) if file else [_from_text(one, inputs) for one in row or []]
+    texts = from_file or [_from_text(one, inputs) for one in row or []]
     rows = typed_rows(inputs, texts)
     answer = client.infer(inputs, rows)
     emit(output, lambda: _data(model, answer), lambda: _table(inputs, texts, answer))

@@ -64,10 +64,11 @@ def locked(path: Path) -> Iterator[None]:
 
 def not_written(path: Path, error: OSError) -> NotWritten:
     """The sentence for a write that failed."""
-    return NotWritten(
-        f"{path} cannot be written: {error.strerror or error}. Nothing was lost; "
-        "make room or the directory writable, or choose another with --state"
-    )
+    why = error.strerror or str(error)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        why = f"{next(one for one in path.parents if one.is_file())} is a file, expected a directory"
+    help_for = "make room or the directory writable, or choose another with --state"
+    return NotWritten(f"{path} cannot be written: {why}. Nothing was lost; {help_for}")
 
 
 def _sync_directory(directory: Path) -> None:
