@@ -33,6 +33,19 @@ def _signing(value: SecretStr) -> SecretStr:
     return value
 
 
+def _url(value: str) -> str:
+    if not re.match(r"^https?://[^\s/]+\S*$", value):
+        raise ValueError(f"got {value!r}, expected an http:// or https:// address")
+    return value
+
+
+def _of_a_store(value: str) -> str:
+    if not re.match(r"^(s3|gs|az|file)://\S+$", value):
+        raise ValueError(f"got {value!r}, expected s3://BUCKET/PREFIX, gs://…, az://… or file:///DIRECTORY")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_url)]
 Names = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 Address = Annotated[SecretStr, AfterValidator(_address)]
 Signing = Annotated[SecretStr, AfterValidator(_signing)]
@@ -43,13 +56,13 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, populate_by_name=True)
 
-    registry: str = Field(alias="MLFLOW_TRACKING_URI", pattern=r"^https?://\S+$")
+    registry: Url = Field(alias="MLFLOW_TRACKING_URI")
     """MLflow's address, such as http://mlflow:5000."""
     registry_username: str | None = Field(default=None, alias="MLFLOW_TRACKING_USERNAME")
     """Who we are to MLflow, where it asks."""
     registry_password: SecretStr = Field(default=SecretStr(""), alias="MLFLOW_TRACKING_PASSWORD")
     """And how we prove it."""
-    prometheus: str = Field(alias=f"{PREFIX}PROMETHEUS", pattern=r"^https?://\S+$")
+    prometheus: Url = Field(alias=f"{PREFIX}PROMETHEUS")
     """Prometheus' address, such as http://prometheus:9090."""
     prometheus_username: str | None = Field(default=None, alias="PROMETHEUS_USERNAME")
     """Who we are to Prometheus, where it asks."""
@@ -63,7 +76,7 @@ class Settings(BaseModel):
     """An incoming webhook of Slack, or of what takes the same; its address is its secret."""
     artifacts_root: str | None = Field(default=None, alias=f"{PREFIX}ARTIFACTS_ROOT", pattern=r"^[a-z0-9]+://\S+$")
     """MLflow's --artifacts-destination, such as s3://mlflow/artifacts: what mlflow-artifacts: stands for to KServe."""
-    audit: str | None = Field(default=None, alias=f"{PREFIX}AUDIT", pattern=r"^(s3|gs|az|file)://\S+$")
+    audit: Annotated[str, AfterValidator(_of_a_store)] | None = Field(default=None, alias=f"{PREFIX}AUDIT")
     """Where decisions are kept on record, such as s3://audit/kanarya, with the store's own variables (AWS_ACCESS_KEY_ID, …)
     beside it; without it, no record is kept."""
     namespaces: Names = Field(default=(), alias=f"{PREFIX}NAMESPACES")

@@ -72,7 +72,11 @@ class KubernetesApi:
                     config_file=kubeconfig, context=context, client_configuration=configuration
                 )
         except (ConfigException, OSError) as error:
-            raise KanaryaError(f"no Kubernetes API server to talk to: {error}; run in a pod, or set KUBECONFIG") from None
+            where = "this is no pod" if kubeconfig is None else f"kubeconfig {kubeconfig}"
+            why = str(error).strip().rstrip(".")
+            raise KanaryaError(
+                f"no Kubernetes API server to talk to: {where}: {why}; run in a pod, or name a kubeconfig that leads to one"
+            ) from None
         return cls(ApiClient(configuration))
 
     def fenced(self, may_write: Callable[[], bool]) -> "KubernetesApi":
