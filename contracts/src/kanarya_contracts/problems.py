@@ -113,6 +113,7 @@ def from_validation(
 
     `line_of` maps a path to a line; what has none (a missing key) gets that of what encloses it. `document` is what was
     read: with it, the names that pydantic puts into paths for the members of a union are told from keys and left out.
+    They come in the order of the lines.
     """
     findings: dict[tuple[Path, str], list[str]] = {}
     for item in error.errors(include_url=False):
@@ -120,14 +121,12 @@ def from_validation(
         for finding in _findings(path, item["type"], item["msg"], item["input"], item.get("ctx", {})):
             expected = findings.setdefault((finding.path, finding.found), [])
             expected += [finding.expected] if finding.expected and finding.expected not in expected else []
-    return InvalidInput(
-        source,
-        [
-            Problem(path=path, message=", expected ".join([found, *([" or ".join(expected)] if expected else [])]), line=line)
-            for (path, found), expected in findings.items()
-            for line in [_nearest_line(path, line_of)]
-        ],
-    )
+    problems = [
+        Problem(path=path, message=", expected ".join([found, *([" or ".join(expected)] if expected else [])]), line=line)
+        for (path, found), expected in findings.items()
+        for line in [_nearest_line(path, line_of)]
+    ]
+    return InvalidInput(source, sorted(problems, key=lambda one: one.line or 0))
 
 
 def _nearest_line(path: Path, line_of: LineOf) -> int | None:
