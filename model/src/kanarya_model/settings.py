@@ -157,7 +157,7 @@ def _value(setting: Field[Any], text: str) -> Any:
         return text == _TRUE
     if kind is str:
         if not re.fullmatch(about["pattern"], text):
-            raise ValueError(f"{about['help']} (matching {about['pattern']})")
+            raise ValueError(f"text that matches {about['pattern']}")
         return text
     wanted = f"{'an integer' if kind is int else 'a number'} from {low:g} to {high:g}"
     try:

@@ -39,7 +39,11 @@ def test_every_problem_is_reported_at_once():
         parse("--port", "70000", "--digest", "abc", "--drain-seconds", "nan", "--name", "a/b", VERSION="a b")
 
     message = str(wrong.value)
-    for words in ("DIR: is missing", "--port: got '70000', expected an integer from 0 to 65535", "--digest: got 'abc'"):
+    for words in (
+        "DIR: is missing",
+        "--port: got '70000', expected an integer from 0 to 65535",
+        "--digest: got 'abc', expected text",
+    ):
         assert words in message
     for words in ("--drain-seconds: got 'nan'", "--name: got 'a/b'", "KANARYA_MODEL_VERSION: got 'a b'"):
         assert words in message
