@@ -4,7 +4,6 @@ Exit status: 0 stopped as asked; 2 bad settings, or no API server to talk to; 3 
 """
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -12,7 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from kanarya_contracts.problems import KanaryaError
-from kanarya_rollout.logs import JsonLines
+from kanarya_rollout import logs
 from kanarya_rollout.settings import Settings, listed, settings
 
 
@@ -37,10 +36,7 @@ def _run(chosen: Settings) -> int:
     from kanarya_rollout.operator import Operator  # noqa: PLC0415
     from kanarya_rollout.ports.api import KubernetesApi  # noqa: PLC0415
 
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=chosen.log_level, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
+    logs.begin(chosen.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

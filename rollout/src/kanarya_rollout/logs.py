@@ -2,7 +2,16 @@
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
+
+
+def begin(level: int | str = logging.INFO) -> None:
+    """Log to standard error from now on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
 
 
 class JsonLines(logging.Formatter):

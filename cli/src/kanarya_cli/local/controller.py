@@ -22,10 +22,10 @@ from kanarya_cli.local.store import FileStore, ServiceStore
 from kanarya_cli.local.traffic import EnvoyTraffic, Gateway
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import ModelRollout
+from kanarya_rollout import logs
 from kanarya_rollout.archive import Archive
 from kanarya_rollout.clock import SystemClock
 from kanarya_rollout.controller import Controller
-from kanarya_rollout.logs import JsonLines
 from kanarya_rollout.ports.mlflow import MlflowRegistry
 from kanarya_rollout.ports.objects import Objects
 
@@ -136,10 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state", type=Path, required=True, help="local mode's directory")
     parser.add_argument("--registry-patience", type=float, default=0.0, help="seconds to wait for the registry at first")
     given = parser.parse_args(arguments)
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each request otherwise
+    logs.begin()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
