@@ -177,9 +177,8 @@ def desired(
     *,
     service_uid: str,
 ) -> dict[str, object]:
-    """The object to apply. The InferenceService owns it: it goes with what it leads to. A rollout that is deleted leaves
-    it, because the model still serves."""
-    spec, metadata = rollout.spec, rollout.metadata
+    """The object to apply."""
+    spec = rollout.spec
     gateway = spec.traffic.gateway_ref
     if gateway is None:
         raise ValueError("spec.traffic.gatewayRef is missing")
@@ -188,29 +187,32 @@ def desired(
     by_bucket = dict(weights)
     if sticky is not None and sticky.splits(weights):
         by_bucket[str(sticky.candidate)] = 0
+    wanted = {
+        "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
+        **({"hostnames": list(spec.traffic.hostnames)} if spec.traffic.hostnames else {}),
+        "rules": [
+            # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would
+            # inherit, in the moment in which a version leaves, what was made for that version alone: a few answers of 503.
+            _rule("/", [_backend(service, version, by_bucket[version]) for version in versions], _mirror(service, copies)),
+            *([] if sticky is None else [_sticky_rule(service, weights, sticky)]),
+            *(
+                _rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)], _UNMARKED)
+                for version in versions
+            ),
+        ],
+    }
+    return {"apiVersion": GATEWAY_API, "kind": "HTTPRoute", "metadata": metadata(rollout, service_uid), "spec": wanted}
+
+
+def metadata(rollout: ModelRollout, service_uid: str) -> dict[str, object]:
+    """Of what we make for a rollout. The InferenceService owns it: it goes with what it leads to. A rollout that is deleted
+    leaves it, because the model still serves."""
+    service = rollout.spec.target_ref.name
     return {
-        "apiVersion": GATEWAY_API,
-        "kind": "HTTPRoute",
-        "metadata": {
-            "name": name_of(rollout),
-            "namespace": metadata.namespace,
-            "labels": {LABEL_MODEL: service, "app.kubernetes.io/managed-by": FIELD_MANAGER},
-            "ownerReferences": [{"apiVersion": KSERVE_API, "kind": "InferenceService", "name": service, "uid": service_uid}],
-        },
-        "spec": {
-            "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
-            **({"hostnames": list(spec.traffic.hostnames)} if spec.traffic.hostnames else {}),
-            "rules": [
-                # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would
-                # inherit, in the moment in which a version leaves, what was made for that version alone: a few answers of 503.
-                _rule("/", [_backend(service, version, by_bucket[version]) for version in versions], _mirror(service, copies)),
-                *([] if sticky is None else [_sticky_rule(service, weights, sticky)]),
-                *(
-                    _rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)], _UNMARKED)
-                    for version in versions
-                ),
-            ],
-        },
+        "name": name_of(rollout),
+        "namespace": rollout.metadata.namespace,
+        "labels": {LABEL_MODEL: service, "app.kubernetes.io/managed-by": FIELD_MANAGER},
+        "ownerReferences": [{"apiVersion": KSERVE_API, "kind": "InferenceService", "name": service, "uid": service_uid}],
     }
 
 

@@ -8,10 +8,8 @@ is its context, so that a new test changes routes and no listener, whose connect
 
 from pydantic import Field
 
-from kanarya_contracts.names import FIELD_MANAGER, LABEL_MODEL
 from kanarya_contracts.rollout import GatewayRef, ModelRollout
-from kanarya_rollout.ports.httproute import STICKY_RULE, name_of
-from kanarya_rollout.ports.inferenceservice import KSERVE_API
+from kanarya_rollout.ports.httproute import STICKY_RULE, metadata, name_of
 from kanarya_rollout.ports.script import SCRIPT
 from kanarya_rollout.ports.seen import Seen
 from kanarya_rollout.ports.verdict import Metadata, Verdict, Word, verdict
@@ -66,18 +64,12 @@ class Policy(Seen):
 
 
 def desired(rollout: ModelRollout, sticky: Sticky, *, wide: bool, service_uid: str) -> dict[str, object]:
-    """The object to apply. It goes with the InferenceService, as its route does."""
-    service, metadata = rollout.spec.target_ref.name, rollout.metadata
+    """The object to apply."""
     target = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": name_of(rollout)}
     return {
         "apiVersion": ENVOY_GATEWAY_API,
         "kind": "EnvoyExtensionPolicy",
-        "metadata": {
-            "name": name_of(rollout),
-            "namespace": metadata.namespace,
-            "labels": {LABEL_MODEL: service, "app.kubernetes.io/managed-by": FIELD_MANAGER},
-            "ownerReferences": [{"apiVersion": KSERVE_API, "kind": "InferenceService", "name": service, "uid": service_uid}],
-        },
+        "metadata": metadata(rollout, service_uid),
         "spec": {
             "targetRefs": [target if wide else {**target, "sectionName": STICKY_RULE}],
             "lua": [{"type": "Inline", "inline": SCRIPT, "filterContext": sticky.context}],
