@@ -6,7 +6,7 @@ Pure values. Nothing here reads anything, so `decide` and its tests need no port
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kanarya_contracts.rollout import Request
 
@@ -94,9 +94,8 @@ A/B test of whom clients have reported, and those of them who reached the goal (
 copies too."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Series:
-    """A cumulative counter of one process, as read now."""
+class Series(NamedTuple):
+    """A cumulative counter of one process, as read now. A tuple, because each pass makes a few for every process."""
 
     source: str
     """Which process: unique over restarts and ports (it carries the start time), so a reset is a new source."""

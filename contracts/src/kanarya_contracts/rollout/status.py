@@ -1,9 +1,10 @@
 """What the controller knows. It alone writes it; everything it needs to go on after a restart is here."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainSerializer
 
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.quantities import Quantity
@@ -108,13 +109,22 @@ class Evidence(Strict):
     """One sentence for people."""
 
 
+_Kept = Annotated[
+    Mapping[str, Mapping[str, list[str]]],
+    PlainSerializer(
+        lambda kept: {name: dict(texts) for name, texts in kept.items()}, return_type=dict[str, dict[str, list[str]]]
+    ),
+]
+"""Whoever writes it may put in a mapping that makes its texts when they are read."""
+
+
 class Ledger(Strict):
     """The controller's own book-keeping, in the same write as everything it follows from, so that a restart neither
     loses nor repeats an observation. Not for people."""
 
     counters: dict[str, int] = Field(default_factory=dict)
     """Series → the raw count up to which it has been used."""
-    gates: dict[str, dict[str, list[str]]] = Field(default_factory=dict)
+    gates: _Kept = Field(default_factory=dict)
     """Gate → what it has counted: whole numbers as decimals, running sums as base64 of their doubles."""
     step_observations: dict[str, int] = Field(default_factory=dict)
     """Gate → candidate observations since the present step began."""

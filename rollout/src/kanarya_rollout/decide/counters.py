@@ -101,11 +101,13 @@ class Reading:
         self._new: dict[str, dict[str, dict[_Counted, int]]] = {pair.candidate: {}, pair.stable: {}}
         """Version → process → what it counts → how many are new."""
         for one in series:
-            key = one.key
-            self._new[one.version].setdefault(one.source, {})[one.kind, one.of or one.bound] = self._delta(
-                one, counters.get(key)
-            )
-            self._used[key] = one.value
+            key, value = one.key, one.value
+            before = counters.get(key)
+            if before is None:
+                before = 0 if self._all_new(one) else value
+            counts = self._new[one.version].setdefault(one.source, {})
+            counts[one.kind, one.of or one.bound] = value if value < before else value - before
+            self._used[key] = value
         if goal is not None:
             for source in {one.source for one in series}:
                 for key in (f"{source}|{version}|{kind}|{goal}" for version in self._new for kind in _GOALS):
@@ -151,11 +153,6 @@ class Reading:
                 n += counts.get(("faster", None), 0)
                 bad += counts.get(("faster", None), 0) - counts["faster", bound]
         return n, min(max(bad, 0), n)
-
-    def _delta(self, one: Series, before: int | None) -> int:
-        if before is None:
-            before = 0 if self._all_new(one) else one.value
-        return one.value if one.value < before else one.value - before
 
     def _all_new(self, one: Series) -> bool:
         if any(key.startswith(f"{one.source}|") for key in self._before):

@@ -1,15 +1,18 @@
 """The decision while it is being made: a status that is replaced, and what goes with it. Lives for one call of `decide`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
+from typing import TypeVar, cast
 
 from kanarya_contracts.names import ConditionType, Reason
-from kanarya_contracts.rollout import ModelRollout, ModelRolloutSpec, ModelRolloutStatus, VersionRef
+from kanarya_contracts.rollout import Condition, ModelRollout, ModelRolloutSpec, ModelRolloutStatus, VersionRef
 from kanarya_rollout.decide.conditions import looked_at, with_condition
 from kanarya_rollout.decide.decision import AliasMove, Event
 from kanarya_rollout.freeze import Frozen, frozen
 from kanarya_rollout.observation import Backend, Observation, RegistryView, Unread
+
+T = TypeVar("T")
 
 VERIFYING = frozenset({Reason.VERIFYING, Reason.STARTING})
 """Reasons of Progressing while the candidate has no right to any weight yet."""
@@ -30,6 +33,10 @@ class Draft:
         self.alias: AliasMove | None = None
         self.take_route_back = False
         """Whether to write over a route that someone else has written."""
+        self._reasons: tuple[tuple[Condition, ...], Mapping[str, str]] = ((), {})
+        """Conditions, and why each of them that is True is."""
+        self._found: dict[object, tuple[ModelRolloutStatus, AliasMove | None, object]] = {}
+        """Question → what it was asked of, and the answer."""
         self._forget_the_future()
 
     @property
@@ -90,8 +97,18 @@ class Draft:
 
     def reason(self, kind: ConditionType) -> str | None:
         """Why a condition is True; None if it is not."""
-        condition = self.status.condition(kind)
-        return condition.reason if condition is not None and condition.status == "True" else None
+        conditions = self.status.conditions
+        if self._reasons[0] is not conditions:
+            self._reasons = (conditions, {one.type: one.reason for one in conditions if one.status == "True"})
+        return self._reasons[1].get(kind)
+
+    def once(self, question: Callable[["Draft"], T]) -> T:
+        """What `question` finds in this draft: asked once, and again when something has changed."""
+        status, alias, found = self._found.get(question, (None, None, None))
+        if status is not self.status or alias is not self.alias:
+            found = question(self)
+            self._found[question] = (self.status, self.alias, found)
+        return cast("T", found)
 
     def change(self, **values: object) -> None:
         """Replace fields of the status."""

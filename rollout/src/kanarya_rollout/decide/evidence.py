@@ -9,21 +9,22 @@ answers everything, alone and perhaps overloaded: what was counted since the las
 `analysis.interval` after the champion is back, is evidence of nothing and is left out, for better and for worse.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from kanarya_contracts.quantities import format_duration, parse_duration
-from kanarya_contracts.rollout import Evidence, GateSpec, Goal, Verdict
+from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
 from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.weights import exposed, routed
-from kanarya_rollout.gates import Gate, Observed, open_gate, refusing, save_gate
+from kanarya_rollout.gates import Observed, Panel, Plan
 from kanarya_rollout.observation import Unread
 
 
 def begin(draft: Draft) -> None:
     """Whatever was counted until now is nobody's evidence."""
-    reading = _read(draft)
+    reading = _read(draft, Panel.of(draft.spec, draft.status.ledger.gates).plan)
     draft.note(champion_lost=False, champion_back_at=None)
     if reading is not None:
         draft.note(counters=reading.used())
@@ -31,17 +32,22 @@ def begin(draft: Draft) -> None:
 
 def fold(draft: Draft) -> None:
     """Update evidence and ledger from the series that were read. Without them, or without requests, everything stays."""
-    gates = _opened(draft)
+    panel = Panel.of(draft.spec, draft.status.ledger.gates)
     fair = _is_split(draft) if exposed(draft.before) else None
-    reading = _read(draft) if fair is not None else None
+    reading = _read(draft, panel.plan) if fair is not None else None
+    bounds, noted = _bounds(draft, panel.plan), dict[str, object]()
     if reading is not None:
-        counted = _count(draft, reading, gates) if fair and _counts(draft, reading) else {}
-        draft.note(counters=reading.used(), **counted)
-    since = draft.status.ledger.first_traffic_at
-    elapsed = (draft.now - since).total_seconds() if since is not None else None
+        noted["counters"] = reading.used()
+        if fair and _counts(draft, reading):
+            windows = _windows(draft, panel.plan, reading, bounds)
+            panel = panel.fold(windows)
+            noted |= {"gates": panel, "step_observations": _observed(draft, windows)}
+    ledger = draft.status.ledger.model_copy(update=noted)
+    elapsed = (draft.now - ledger.first_traffic_at).total_seconds() if ledger.first_traffic_at is not None else None
+    unpinned = [spec.name for spec in panel.plan.slow if spec.name not in bounds]
+    found = [_unpinned(name) if name in unpinned else gate.judge(elapsed) for name, gate in panel.gates.items()]
     said = {one.metric: one for one in draft.status.evidence}
-    found = [_unpinned(draft, spec) or gate.judge(elapsed) for spec, gate in gates]
-    draft.change(evidence=tuple([_kept(said.get(one.metric), one) for one in found]))
+    draft.change(evidence=tuple([_kept(said.get(one.metric), one) for one in found]), ledger=ledger)
 
 
 def _kept(old: Evidence | None, new: Evidence) -> Evidence:
@@ -52,7 +58,7 @@ def _kept(old: Evidence | None, new: Evidence) -> Evidence:
 
 def _numbers(one: Evidence) -> tuple[object, ...]:
     """What differs soonest comes first."""
-    return one.stable, one.candidate, one.log_e, one.log_e_good, one.threshold, one.threshold_good, one.verdict, one.needs
+    return one.log_e_good, one.log_e, one.stable, one.candidate, one.threshold, one.threshold_good, one.verdict, one.needs
 
 
 def _is_split(draft: Draft) -> bool | None:
@@ -75,22 +81,16 @@ def _is_split(draft: Draft) -> bool | None:
     return False
 
 
-def _read(draft: Draft) -> Reading | None:
+def _read(draft: Draft, plan: Plan) -> Reading | None:
     series, stable = draft.seen.series, draft.status.stable
     if isinstance(series, Unread) or stable is None:
         return None
     pair = Pair(candidate=draft.candidate.version, stable=stable.version)
-    fresh = _pin_slow(draft, pair)
-    signals = frozenset(spec.counts() for spec in draft.spec.analysis.metrics)
+    fresh = _pin_slow(draft, plan, p95_of=stable.version)
     goal = draft.spec.strategy.ab_test.goal.name if draft.spec.strategy.ab_test is not None else None
-    wanted, known = tracked(series, pair, _bounds(draft), signals, goal), draft.status.ledger.counters
-    return Reading(wanted, known, pair, began=draft.status.started_at, fresh_bounds=fresh, goal=goal)
-
-
-def _opened(draft: Draft) -> list[tuple[GateSpec | Goal, Gate]]:
-    """Every gate, with what it has seen until now."""
-    saved, sharing = draft.status.ledger.gates, refusing(draft.spec.analysis.metrics)
-    return [(spec, open_gate(spec, sharing, saved.get(spec.name))) for spec in draft.spec.judged]
+    wanted = tracked(series, pair, frozenset(_bounds(draft, plan).values()), plan.wanted, goal)
+    began, known = draft.status.started_at, draft.status.ledger.counters
+    return Reading(wanted, known, pair, began=began, fresh_bounds=fresh, goal=goal)
 
 
 def verdict(draft: Draft, name: str) -> Verdict:
@@ -103,31 +103,29 @@ def failed(draft: Draft) -> tuple[Evidence, ...]:
     return tuple(one for one in draft.status.evidence if one.verdict == "Failed")
 
 
-def bound_of(draft: Draft, spec: GateSpec | Goal) -> timedelta | None:
+def bound_of(draft: Draft, spec: GateSpec) -> timedelta | None:
     """Beyond which an answer is slow for this gate; None while that is not known."""
-    if isinstance(spec, Goal):
-        return None
     pinned = draft.status.ledger.slower_than
     return spec.slower_than or (parse_duration(pinned) if pinned else None)
 
 
-def _pin_slow(draft: Draft, pair: Pair) -> frozenset[float]:
+def _pin_slow(draft: Draft, plan: Plan, *, p95_of: str) -> frozenset[float]:
     """Fix what "slow" means in this rollout as soon as the stable version's p95 is known. Returns the bounds that are new."""
-    wanted = any(spec.slower_than is None and spec.counts() == "slow" for spec in draft.spec.analysis.metrics)
+    wanted = any(spec.slower_than is None for spec in plan.slow)
     if not wanted or draft.status.ledger.slower_than is not None or isinstance(draft.seen.series, Unread):
         return frozenset()
-    bound = p95_bound(draft.seen.series, pair.stable)
+    bound = p95_bound(draft.seen.series, p95_of)
     if bound is None:
         return frozenset()
-    followed = _bounds(draft)
+    followed = _bounds(draft, plan)
     draft.note(slower_than=format_duration(bound))
-    return _bounds(draft) - followed
+    return frozenset(_bounds(draft, plan).values()).difference(followed.values())
 
 
-def _bounds(draft: Draft) -> frozenset[float]:
-    """Seconds, one for each gate on slow answers that knows its bound."""
-    found = (bound_of(draft, spec) for spec in draft.spec.analysis.metrics if spec.counts() == "slow")
-    return frozenset(bound.total_seconds() for bound in found if bound is not None)
+def _bounds(draft: Draft, plan: Plan) -> dict[str, float]:
+    """Gate on slow answers → the bound in seconds, where it is known."""
+    found = [(spec.name, bound_of(draft, spec)) for spec in plan.slow]
+    return {name: bound.total_seconds() for name, bound in found if bound is not None}
 
 
 def _counts(draft: Draft, reading: Reading) -> bool:
@@ -140,25 +138,17 @@ def _counts(draft: Draft, reading: Reading) -> bool:
     return draft.now >= draft.status.ledger.first_traffic_at + draft.spec.analysis.initial_delay
 
 
-def _count(draft: Draft, reading: Reading, gates: list[tuple[GateSpec | Goal, Gate]]) -> dict[str, object]:
-    """Fold what is new into the gates, in place. Returns what the ledger is to keep of it."""
-    ledger, sharing = draft.status.ledger, refusing(draft.spec.analysis.metrics)
-    saved, observed, weight = dict(ledger.gates), dict(ledger.step_observations), _weight(draft)
-    for index, (spec, gate) in enumerate(gates):
-        signal = spec.counts()
-        bound = bound_of(draft, spec) if signal == "slow" else None
-        window = reading.window(signal, bound=bound.total_seconds() if bound else None, weight=weight)
-        if window:
-            folded = gate.fold(window)
-            gates[index], saved[spec.name] = (spec, folded), save_gate(folded, spec, sharing)
-            _observe(observed, spec, window)
-    return {"gates": saved, "step_observations": observed}
+def _windows(draft: Draft, plan: Plan, reading: Reading, bounds: Mapping[str, float]) -> dict[str, Observed]:
+    """Gate → what is new for it; without those for which nothing is."""
+    weight = _weight(draft)
+    found = {name: reading.window(signal, bounds.get(name), weight=weight) for name, signal in plan.signals.items()}
+    return {name: window for name, window in found.items() if window}
 
 
-def _observe(observed: dict[str, int], spec: GateSpec | Goal, window: Observed) -> None:
-    """Count towards `minSamples`, if the present step has begun to count."""
-    if spec.name in observed:
-        observed[spec.name] += window.candidate_n
+def _observed(draft: Draft, windows: Mapping[str, Observed]) -> dict[str, int]:
+    """Counted towards `minSamples`, where the present step has begun to count."""
+    observed = draft.status.ledger.step_observations
+    return {name: n + windows[name].candidate_n if name in windows else n for name, n in observed.items()}
 
 
 def _weight(draft: Draft) -> int | None:
@@ -166,8 +156,6 @@ def _weight(draft: Draft) -> int | None:
     return draft.before.canary_weight if routed(draft.before, draft.seen.in_force, draft.seen.copies) else None
 
 
-def _unpinned(draft: Draft, spec: GateSpec | Goal) -> Evidence | None:
+def _unpinned(name: str) -> Evidence:
     """What a gate says that does not know yet what "slow" is."""
-    if spec.counts() != "slow" or bound_of(draft, spec) is not None:
-        return None
-    return Evidence(metric=spec.name, message="the stable version has not answered enough requests to know its p95 yet")
+    return Evidence(metric=name, message="the stable version has not answered enough requests to know its p95 yet")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_rollout.decide.champion import incoming, refusal, serves
 from kanarya_rollout.decide.draft import Draft
-from kanarya_rollout.decide.weights import copies, routed, shares
+from kanarya_rollout.decide.weights import agree, copies, shares
 from kanarya_rollout.observation import Copies, Unread
 
 PATIENCE = timedelta(seconds=30)
@@ -17,18 +17,7 @@ Trouble = tuple[Reason, str]
 
 def trouble(draft: Draft) -> list[Trouble]:
     """Everything that is wrong, the most basic first. Of a rollout that may touch nothing, only that."""
-    if draft.seen.taken is not None:
-        return [(Reason.TARGET_TAKEN, draft.seen.taken)]
-    found = [
-        _target(draft),
-        _registry(draft),
-        _champion(draft),
-        _serving(draft),
-        _traffic(draft),
-        _metrics(draft),
-        _weights(draft),
-    ]
-    return [one for one in found if one is not None]
+    return draft.once(_found)
 
 
 def settle_degraded(draft: Draft) -> None:
@@ -44,6 +33,21 @@ def settle_degraded(draft: Draft) -> None:
         draft.clear(ConditionType.DEGRADED)
         if was:
             draft.tell(Reason.AS_EXPECTED, "everything answers again")
+
+
+def _found(draft: Draft) -> list[Trouble]:
+    if draft.seen.taken is not None:
+        return [(Reason.TARGET_TAKEN, draft.seen.taken)]
+    found = [
+        _target(draft),
+        _registry(draft),
+        _champion(draft),
+        _serving(draft),
+        _traffic(draft),
+        _metrics(draft),
+        _weights(draft),
+    ]
+    return [one for one in found if one is not None]
 
 
 def _target(draft: Draft) -> Trouble | None:
@@ -113,7 +117,7 @@ def _metrics(draft: Draft) -> Trouble | None:
 def _weights(draft: Draft) -> Trouble | None:
     """Only after PATIENCE since the weights last changed."""
     wanted, got = shares(draft.status), draft.in_force
-    if not wanted or got is None or routed(draft.status, got, draft.seen.copies):
+    if not wanted or got is None or (agree(wanted, got) and copies(draft.status) == draft.seen.copies):
         return None
     progressing = draft.status.condition(ConditionType.PROGRESSING)
     since = draft.status.step_started_at or (progressing.last_transition_time if progressing else draft.now)

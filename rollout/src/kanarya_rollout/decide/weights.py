@@ -42,9 +42,7 @@ def exposed(status: ModelRolloutStatus) -> bool:
 
 def agree(wanted: Mapping[str, int], in_force: Mapping[str, int]) -> bool:
     """Whether the gateway routes as wanted; a version at 0 may be missing on either side."""
-    return {version: share for version, share in wanted.items() if share} == {
-        version: share for version, share in in_force.items() if share
-    }
+    return wanted == in_force or _routed(wanted) == _routed(in_force)
 
 
 def routed(status: ModelRolloutStatus, in_force: object, copied: Copies | None) -> bool:
@@ -60,6 +58,10 @@ def falls(before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:
     version = before.candidate.version
     was, now = shares(before).get(version, 0), shares(after).get(version, 0)
     return now < was or (now == was and _copied(after) < _copied(before))
+
+
+def _routed(weights: Mapping[str, int]) -> dict[str, int]:
+    return {version: share for version, share in weights.items() if share}
 
 
 def _copied(status: ModelRolloutStatus) -> int:

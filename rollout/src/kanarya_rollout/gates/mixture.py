@@ -5,10 +5,11 @@ applications", Annals of Statistics 49(3), 2021, section 3). By Ville's inequali
 at most alpha, however often one looks.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil, exp, inf
+from math import log as ln
 
 from kanarya_contracts.rollout import Evidence, Tally, Verdict
 from kanarya_rollout.gates.gate import timed
@@ -17,10 +18,9 @@ from kanarya_rollout.gates.gate import timed
 def log_mean_exp(logs: Sequence[float]) -> float:
     """ln of the mean of exp(logs). -inf where all are."""
     top = max(logs)
-    if top == -math.inf:
+    if top == -inf:
         return top
-    exp = math.exp
-    return top + math.log(sum([exp(log - top) for log in logs]) / len(logs))
+    return top + ln(sum([exp(log - top) for log in logs]) / len(logs))
 
 
 def geometric(low: float, high: float, count: int) -> tuple[float, ...]:
@@ -42,19 +42,21 @@ class Thresholds:
     @classmethod
     def of(cls, alpha: float, beta: float) -> "Thresholds":
         """For these chances of error."""
-        against, favour = -math.log(alpha), -math.log(beta)
+        against, favour = -ln(alpha), -ln(beta)
         return cls(against=against, favour=favour, shown=(shown(against), shown(favour)))
 
 
 def lacks(threshold: float, logs: Sequence[float], n: int) -> float:
     """About how many more observations until the mean of the terms reaches the threshold, if the largest goes on growing as
     over the `n` so far; infinite if it does not grow. An estimate: it looks at means and not at chance."""
-    return missing(threshold + math.log(len(logs)), max(logs), n)
+    return missing(threshold + ln(len(logs)), max(logs), n)
 
 
 def missing(threshold: float, log: float, n: int) -> float:
     """`lacks`, of one term."""
-    return n * max(0.0, threshold - log) / log if log > 0 else math.inf
+    if log <= 0:
+        return inf
+    return n * (threshold - log) / log if log < threshold else 0.0
 
 
 def evidence(
@@ -98,7 +100,7 @@ def evidence(
 
 
 def _whole(count: float) -> int | None:
-    return max(1, math.ceil(count)) if count < 1e12 else None
+    return max(1, ceil(count)) if count < 1e12 else None
 
 
 def shown(log: float) -> Decimal:

@@ -22,7 +22,6 @@ rest on past windows and on n_c, n_s alone. q_s is the mean of the two versions'
 which a pooled sample would put it; t makes the difference a_c - a_s the one that is asked for.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import log1p
@@ -31,6 +30,8 @@ from kanarya_rollout.gates.window import Window
 
 EDGE = 0.005
 """Alternatives keep this far from 0 and 1, so that one surprising observation never makes a factor of 0."""
+
+_FAR_EDGE = 1 - EDGE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,32 +50,42 @@ def expected(seen: Window) -> float:
     return min(max((seen.stable_n - seen.stable_bad + 1) / (seen.stable_n + 2), EDGE), 1 - EDGE)
 
 
-def increments(side: Side, base: float, window: Window) -> Iterator[float]:
+def increments(side: Side, base: float, window: Window) -> list[float]:
     """ln e of one window with observations of both versions, for each difference, where `base` is expected of the stable one.
 
     A difference that the edge brings back into the null counts e = 1; those that meet at the edge share their answer."""
+    found: list[float] = []
     last = answer = 0.0
     boundary, above = side.boundary, side.above
     for difference in side.differences:
-        other = min(max(base + difference, EDGE), 1 - EDGE)
+        other = base + difference
+        other = EDGE if other < EDGE else _FAR_EDGE if other > _FAR_EDGE else other
         if other != last:
             last, gap = other, other - base - boundary
             inside = gap >= 0 if above else gap <= 0
             answer = 0.0 if inside else log_ratio(window, *alternative(boundary, base, gap, window))
-        yield answer
+        found.append(answer)
+    return found
 
 
 def alternative(boundary: float, base: float, gap: float, window: Window) -> tuple[float, float, float]:
     """(q_c, q_s, t) for an alternative about `gap` beyond the boundary. t has the sign of `gap` and may be nearer to 0."""
     n_c, n_s = window.candidate_n, window.stable_n
     edge, low, high = _edges(boundary)
-    q_s = min(max(base + gap * n_c / (n_c + n_s), low), high)
+    q_s = base + gap * n_c / (n_c + n_s)
+    q_s = low if q_s < low else high if q_s > high else q_s
     q_c = q_s + boundary
     u_c, u_s = q_c * (1 - q_c) / n_c, q_s * (1 - q_s) / n_s
     t = gap / (u_c + u_s)
     if t < 0:
-        return q_c, q_s, min(0.0, max(t, (edge - q_c) / u_c, (q_s - 1 + edge) / u_s))
-    return q_c, q_s, max(0.0, min(t, (1 - edge - q_c) / u_c, (q_s - edge) / u_s))
+        first, second = (edge - q_c) / u_c, (q_s - 1 + edge) / u_s
+        least = first if first > second else second
+        t = t if t > least else least
+        return q_c, q_s, t if t < 0 else 0.0
+    first, second = (1 - edge - q_c) / u_c, (q_s - edge) / u_s
+    most = first if first < second else second
+    t = t if t < most else most
+    return q_c, q_s, t if t > 0 else 0.0
 
 
 @lru_cache(maxsize=256)
@@ -85,11 +96,12 @@ def _edges(boundary: float) -> tuple[float, float, float]:
 
 
 def log_ratio(window: Window, q_c: float, q_s: float, t: float) -> float:
-    """ln of the likelihood under a over that under q."""
-    candidate, stable = t / window.candidate_n, t / window.stable_n
-    return (
-        (window.candidate_n - window.candidate_bad) * log1p(candidate * (1 - q_c))
-        + window.candidate_bad * log1p(-candidate * q_c)
-        + (window.stable_n - window.stable_bad) * log1p(-stable * (1 - q_s))
-        + window.stable_bad * log1p(stable * q_s)
-    )
+    """ln of the likelihood under a over that under q. In a window, most often, nothing of one kind was seen on one side."""
+    n_c, bad_c, n_s, bad_s = window.candidate_n, window.candidate_bad, window.stable_n, window.stable_bad
+    candidate, stable = t / n_c, t / n_s
+    found = (n_c - bad_c) * log1p(candidate * (1 - q_c)) if bad_c < n_c else 0.0
+    if bad_c:
+        found += bad_c * log1p(-candidate * q_c)
+    if bad_s < n_s:
+        found += (n_s - bad_s) * log1p(-stable * (1 - q_s))
+    return found + bad_s * log1p(stable * q_s) if bad_s else found

@@ -22,7 +22,7 @@ L1 or its rate below p0; under "neither", E_good and E_own are both e-processes 
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
@@ -34,6 +34,8 @@ from kanarya_rollout.gates.window import Window
 OWN = ((0.0, 0.5), (0.125, 0.125), (0.25, 0.125), (0.5, 0.25))
 """(q / p0, weight). Half rests on a candidate that never fails: the case that `negligible` is for."""
 _OWN_WEIGHTS = tuple(math.log(weight * len(OWN)) for _, weight in OWN)
+_OWN_SHARES = tuple(math.log(weight) for _, weight in OWN)
+_LN_2 = math.log(2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,44 +133,49 @@ class SequentialRatio:
     def fold(self, window: Window) -> "SequentialRatio":
         """One window more. A window without both versions, or without a bad event, says nothing about the ratio."""
         seen = self.seen + window
-        if not (window.candidate_n and window.stable_n and window.candidate_bad + window.stable_bad):
-            return replace(self, seen=seen)
-        bad, good = self.law.worse.add(self.bad, window), self.law.better.add(self.good, window)
-        return replace(self, bad=bad, good=good, log_bad=log_mean_exp(bad), log_good=log_mean_exp(good), seen=seen)
+        bad, good, log_bad, log_good = self.bad, self.good, self.log_bad, self.log_good
+        if window.candidate_n and window.stable_n and window.candidate_bad + window.stable_bad:
+            bad, good = self.law.worse.add(bad, window), self.law.better.add(good, window)
+            log_bad, log_good = log_mean_exp(bad), log_mean_exp(good)
+        return SequentialRatio(
+            name=self.name, signal=self.signal, law=self.law, bad=bad, good=good, log_bad=log_bad, log_good=log_good, seen=seen
+        )
 
     def judge(self, elapsed: float | None = None) -> Evidence:
         """Refused, accepted, or neither yet."""
+        own = self._own()
         return evidence(
             self.name,
             self.law.thresholds,
             against=self.log_bad,
-            favour=self._log_favour(),
+            favour=self._log_favour(own),
             candidate=self.seen.candidate,
             stable=self.seen.stable,
-            lacking=self._lacking,
+            lacking=lambda: self._lacking(own),
             message=self._message,
             elapsed=elapsed,
         )
 
-    def _log_favour(self) -> float:
-        if self.law.negligible is None:
-            return self.log_good
-        own = [log + weight for log, weight in zip(self._own(), _OWN_WEIGHTS, strict=True)]
-        return log_mean_exp((self.log_good, log_mean_exp(own)))
-
     def _own(self) -> list[float]:
-        """ln of each term of E_own, without its weight."""
+        """ln of each term of E_own, without its weight; none without `negligible`."""
         bad, good = self.seen.candidate_bad, self.seen.candidate_n - self.seen.candidate_bad
         return [(bad * log if bad else 0.0) + good * gain for log, gain in self.law.own]
 
-    def _lacking(self) -> float:
+    def _log_favour(self, own: list[float]) -> float:
+        if not own:
+            return self.log_good
+        return log_mean_exp(
+            (self.log_good, log_mean_exp([log + weight for log, weight in zip(own, _OWN_WEIGHTS, strict=True)]))
+        )
+
+    def _lacking(self, own: list[float]) -> float:
         n, limits = self.seen.candidate_n, self.law.thresholds
         against = lacks(limits.against, self.bad, n)
-        if self.law.negligible is None:
+        if not own:
             return min(against, lacks(limits.favour, self.good, n))
-        halved = limits.favour + math.log(2)
-        own = [missing(halved - math.log(weight), log, n) for log, (_, weight) in zip(self._own(), OWN, strict=True)]
-        return min(against, lacks(halved, self.good, n), *own)
+        halved = limits.favour + _LN_2
+        each = [missing(halved - weight, log, n) for log, weight in zip(own, _OWN_SHARES, strict=True)]
+        return min(against, lacks(halved, self.good, n), *each)
 
     def _message(self, verdict: Verdict, needs: int | None) -> str:
         word, seen, law = words(self.signal), self.seen, self.law

@@ -11,14 +11,20 @@ section 1). Source of the form: `failureCondition` and `failureLimit` of Argo Ro
 
 import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Signal, Verdict
 from kanarya_rollout.gates.gate import Saved, progress, timed, words
 from kanarya_rollout.gates.window import Window
 
-_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
+_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 _CONDITION = re.compile(r"^([<>]=?)\s*(\d+(?:\.\d+)?)$")
 
 
@@ -64,8 +70,19 @@ class Threshold:
 
     def fold(self, window: Window) -> "Threshold":
         """One window more, and a reading if it has observations of the candidate."""
-        after = replace(self, seen=self.seen + window)
-        return replace(after, bad_readings=self.bad_readings + (bool(window.candidate_n) and after.past_the_line))
+        after = self._after(self.seen + window, self.bad_readings)
+        return self._after(after.seen, self.bad_readings + 1) if window.candidate_n and after.past_the_line else after
+
+    def _after(self, seen: Window, bad_readings: int) -> "Threshold":
+        return Threshold(
+            name=self.name,
+            signal=self.signal,
+            condition=self.condition,
+            min_samples=self.min_samples,
+            limit=self.limit,
+            seen=seen,
+            bad_readings=bad_readings,
+        )
 
     def judge(self, elapsed: float | None = None) -> Evidence:
         """No evidence in the sense of the sequential tests: the e-values stay None."""
@@ -96,9 +113,10 @@ class Threshold:
             return "NoData"
         if self.seen.candidate_n < self.min_samples:
             return "Inconclusive"
-        if max(self.bad_readings, self.past_the_line) > self.limit:  # past an edited line, before any reading
+        past = self._violated()
+        if max(self.bad_readings, past) > self.limit:  # past an edited line, before any reading
             return "Failed"
-        return "Inconclusive" if self.past_the_line else "Successful"
+        return "Inconclusive" if past else "Successful"
 
     def _let_pass(self) -> str:
         return f"; {self.bad_readings:,} of the {self.limit:,} bad readings that are let pass" if self.limit else ""
@@ -108,10 +126,17 @@ class Threshold:
         return 1 - bad if self.signal == "labels" else bad
 
     def _violated(self) -> bool:
-        match = _CONDITION.match(self.condition)
-        assert match is not None  # noqa: S101 (the spec's pattern)
-        return bool(_COMPARE[match[1]](self._rate(), float(match[2])))
+        past, line = _read(self.condition)
+        return past(self._rate(), line)
 
     def _speak(self) -> str:
         what = "accuracy" if self.signal == "labels" else f"share {words(self.signal).bad}"
         return f"{what} {self._rate():.3g}"
+
+
+@lru_cache(maxsize=256)
+def _read(condition: str) -> tuple[Callable[[float, float], bool], float]:
+    """When a rate is past the line, and the line."""
+    match = _CONDITION.match(condition)
+    assert match is not None  # noqa: S101 (the spec's pattern)
+    return _COMPARE[match[1]], float(match[2])

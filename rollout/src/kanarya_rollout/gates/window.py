@@ -27,11 +27,17 @@ class Window:
     stable_bad: int = 0
 
     def __add__(self, other: "Window") -> "Window":
-        return Window(
-            candidate_n=self.candidate_n + other.candidate_n,
-            candidate_bad=self.candidate_bad + other.candidate_bad,
-            stable_n=self.stable_n + other.stable_n,
-            stable_bad=self.stable_bad + other.stable_bad,
+        if not other:
+            return self
+        return (
+            other
+            if not self
+            else Window(
+                candidate_n=self.candidate_n + other.candidate_n,
+                candidate_bad=self.candidate_bad + other.candidate_bad,
+                stable_n=self.stable_n + other.stable_n,
+                stable_bad=self.stable_bad + other.stable_bad,
+            )
         )
 
     def __bool__(self) -> bool:
