@@ -7,6 +7,7 @@ A line that cannot be read is InvalidInput with its number and every problem in 
 """
 
 import json
+from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -120,9 +121,8 @@ class Conversation:
 
     def __init__(self, rollout: ModelRollout, *, source: str, patient: bool) -> None:
         """`source` names the lines in errors. `patient`: see Replay."""
-        self._rollout = rollout
+        self._begun = Replay(rollout, patient=patient)
         self._source = source
-        self._patient = patient
         self._replays: dict[str, tuple[Replay, int]] = {}
         self._lines = 0
         self._last: tuple[Answer | None, str] = (None, "")
@@ -133,7 +133,7 @@ class Conversation:
         if not line.strip():
             return None
         window = self._read(line)
-        replay, number = self._replays.get(window.rollout) or (Replay(self._rollout, patient=self._patient), 0)
+        replay, number = self._replays.get(window.rollout) or (self._begun.fork(), 0)
         answer = replay.step(
             seconds=window.seconds,
             weight=window.weight,
@@ -155,10 +155,9 @@ class Conversation:
     def _text(self, answer: Answer) -> str:
         """What is the same for every window that is answered alike, as those after the end are."""
         if self._last[0] is not answer:
-            gates = {one.metric: _shown(one) for one in answer.evidence}
-            mirror = {"mirror": answer.mirror} if answer.mirror else {}
-            said = {"verdict": answer.verdict, "gates": gates, "weight": answer.weight, **mirror, "message": answer.message}
-            self._last = (answer, _encoded(said)[1:-1])
+            gates, mirror = ", ".join(map(_shown, answer.evidence)), f'"mirror": {answer.mirror}, ' if answer.mirror else ""
+            said = f'"verdict": "{answer.verdict}", "gates": {{{gates}}}, "weight": {answer.weight}, {mirror}'
+            self._last = (answer, f'{said}"message": {_encoded(answer.message)}')
         return self._last[1]
 
 
@@ -169,20 +168,13 @@ def _parsed(line: bytes) -> object:
         return None
 
 
-def _shown(one: Evidence) -> dict[str, object]:
-    """A gate's evidence with the numbers as decimals, as the status has them."""
-    found: dict[str, object] = {"verdict": one.verdict}
-    for name, value in (
-        ("logE", one.log_e),
-        ("threshold", one.threshold),
-        ("logEGood", one.log_e_good),
-        ("thresholdGood", one.threshold_good),
-    ):
-        if value is not None:
-            found[name] = format_decimal(value)
-    if one.interval is not None:
-        found["interval"] = {name: format_decimal(value) for name, value in one.interval}
-    if one.needs is not None:
-        found["needs"] = one.needs
-    found["message"] = one.message
-    return found
+def _shown(one: Evidence) -> str:
+    """A gate and its evidence, with the numbers as decimals, as the status has them."""
+    numbers = _numbers(logE=one.log_e, threshold=one.threshold, logEGood=one.log_e_good, thresholdGood=one.threshold_good)
+    interval = f', "interval": {{{_numbers(**dict(one.interval))[2:]}}}' if one.interval is not None else ""
+    needs = f', "needs": {one.needs}' if one.needs is not None else ""
+    return f'"{one.metric}": {{"verdict": "{one.verdict}"{numbers}{interval}{needs}, "message": {_encoded(one.message)}}}'
+
+
+def _numbers(**decimals: Decimal | None) -> str:
+    return "".join([f', "{name}": "{format_decimal(value)}"' for name, value in decimals.items() if value is not None])

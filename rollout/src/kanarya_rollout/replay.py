@@ -9,6 +9,7 @@ weight was in force, `decide` is shown what the window says first, and that the 
 """
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -100,6 +101,12 @@ class Replay:
             self._pass(shares(self.status))
             if self.status.ledger.step_observations:
                 break  # it is at its first weight, and counting
+
+    def fork(self) -> "Replay":
+        """Another rollout that is where this one is, and goes its own way from here."""
+        other = copy(self)
+        vars(other).update(_stable=self._stable.fork(), _candidate=self._candidate.fork())
+        return other
 
     @property
     def status(self) -> ModelRolloutStatus:
@@ -202,6 +209,12 @@ class _Side:
         self._count({(kind, None, None): 0 for kind in kinds})
         if "pairs" in signals:
             self._count({("pairs", None, outcome): 0 for outcome in OUTCOMES})
+
+    def fork(self) -> "_Side":
+        """The same counts, for another rollout."""
+        other = copy(self)
+        vars(other).update(_series=dict(self._series))
+        return other
 
     def meets(self, *windows: Counts) -> bool:
         """Whether there are classes in these that were not known; they are, from now on."""

@@ -132,3 +132,13 @@ def test_pairs_are_what_a_gate_on_them_is_told():
     assert (good.weight, answer.verdict) == (50, "Failed")
     assert answer.evidence[1].candidate.n == 200
     assert "the stable version alone on 22" in answer.message
+
+
+def test_a_fork_goes_its_own_way():
+    replay = Replay(a_rollout(metrics=[ERRORS, ACCURACY]))
+    run(replay, 1)
+    begun, good, bad = replay.status, replay.fork(), replay.fork()
+    assert run(bad, 10, candidate={"errors": 0.2}, stable={"errors": 0.02}).verdict == "Failed"
+    assert run(good, 20).verdict == "Successful"
+    assert replay.status == begun
+    assert run(replay, 20).verdict == "Successful"

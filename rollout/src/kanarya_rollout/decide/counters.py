@@ -65,7 +65,7 @@ def tracked(
     """The series that gates can use: of these two versions, of durations only the bounds that mean "slow", of goals only that
     one, and classes and scores only if one of `signals` wants them: there may be many, and the ledger keeps what is used."""
     versions = {pair.candidate, pair.stable}
-    unwanted = frozenset(kind for kind, signal in _ASKED_FOR.items() if signal not in signals)
+    unwanted = frozenset([kind for kind, signal in _ASKED_FOR.items() if signal not in signals])
     return tuple(
         [
             one
@@ -101,12 +101,13 @@ class Reading:
         self._new: dict[str, dict[str, dict[_Counted, int]]] = {pair.candidate: {}, pair.stable: {}}
         """Version → process → what it counts → how many are new."""
         for one in series:
-            key, value = one.key, one.value
+            source, version, kind, value, bound, of, _ = one
+            key = one.key
             before = counters.get(key)
             if before is None:
                 before = 0 if self._all_new(one) else value
-            counts = self._new[one.version].setdefault(one.source, {})
-            counts[one.kind, one.of or one.bound] = value if value < before else value - before
+            counts = self._new[version].setdefault(source, {})
+            counts[kind, of or bound] = value if value < before else value - before
             self._used[key] = value
         if goal is not None:
             for source in {one.source for one in series}:

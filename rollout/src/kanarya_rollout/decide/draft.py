@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property
 from typing import TypeVar, cast
 
 from kanarya_contracts.names import ConditionType, Reason
@@ -27,6 +26,18 @@ class Draft:
         self.uid = str((rollout.metadata.model_extra or {}).get("uid", ""))
         self.spec: ModelRolloutSpec = rollout.spec
         self.seen = seen
+        self.now: datetime = seen.now
+        """The time of this pass."""
+        self.registry: RegistryView | None = None if isinstance(seen.registry, Unread) else seen.registry
+        """The registry's word; None while it cannot be read."""
+        self.backends: Mapping[str, Backend] = {} if isinstance(seen.backends, Unread) else seen.backends
+        """Servers by version; none while they cannot be read."""
+        self.in_force: Mapping[str, int] | None = None if isinstance(seen.in_force, Unread) else seen.in_force
+        """The gateway's weights; None while they cannot be read or are someone else's."""
+        self.foreign_route = seen.in_force is None
+        """Whether someone else has written the route."""
+        self.frozen: Frozen | None = frozen(self.spec.freeze, seen.now) if self.spec.freeze else None
+        """The freeze that holds now."""
         self.before: ModelRolloutStatus = rollout.status
         self.status = looked_at(rollout.status, rollout.metadata.generation)
         self.events: list[Event] = []
@@ -38,31 +49,6 @@ class Draft:
         self._found: dict[object, tuple[ModelRolloutStatus, AliasMove | None, object]] = {}
         """Question → what it was asked of, and the answer."""
         self._forget_the_future()
-
-    @property
-    def now(self) -> datetime:
-        """The time of this pass."""
-        return self.seen.now
-
-    @property
-    def registry(self) -> RegistryView | None:
-        """The registry's word; None while it cannot be read."""
-        return None if isinstance(self.seen.registry, Unread) else self.seen.registry
-
-    @property
-    def backends(self) -> Mapping[str, Backend]:
-        """Servers by version; none while they cannot be read."""
-        return {} if isinstance(self.seen.backends, Unread) else self.seen.backends
-
-    @property
-    def in_force(self) -> Mapping[str, int] | None:
-        """The gateway's weights; None while they cannot be read or are someone else's."""
-        return None if isinstance(self.seen.in_force, Unread) else self.seen.in_force
-
-    @property
-    def foreign_route(self) -> bool:
-        """Whether someone else has written the route."""
-        return self.seen.in_force is None
 
     @property
     def candidate(self) -> VersionRef:
@@ -89,11 +75,6 @@ class Draft:
     def undoing(self) -> bool:
         """Whether a promotion was undone and the registry still has to be told."""
         return not self.on_its_way and self.reason(ConditionType.PROGRESSING) == Reason.UNDOING
-
-    @cached_property
-    def frozen(self) -> Frozen | None:
-        """The freeze that holds now."""
-        return frozen(self.spec.freeze, self.now) if self.spec.freeze else None
 
     def reason(self, kind: ConditionType) -> str | None:
         """Why a condition is True; None if it is not."""
