@@ -66,13 +66,13 @@ def test_a_process_that_has_answered_nothing_has_its_counters_at_zero(server):
     assert {(one.source, one.started) for one in found} == {("10.0.0.1:8080-1767225600.00", datetime(2026, 1, 1, tzinfo=UTC))}
 
 
-def test_answers_are_requests_but_for_a_clients_mistakes_and_a_servers_are_errors_too(server):
+def test_answers_are_requests_but_for_a_clients_mistakes_and_a_servers_are_errors_too_by_whatever_door(server):
     target = server.process("a", "8")
-    for code, value in (("200", "50"), ("400", "7"), ("500", "2"), ("503", "1")):
-        server.add(names.REQUESTS, target, value, version="8", edge="v2-rest", code=code)
-    server.add(names.REQUESTS, target, "40", version="8", edge="v2-grpc", code="200")
+    for edge, scale in ((names.Edge.V2_REST, 1), (names.Edge.V1_REST, 10), (names.Edge.V2_GRPC, 100)):
+        for code, value in (("200", 50), ("400", 7), ("500", 2), ("503", 1)):
+            server.add(names.REQUESTS, target, str(scale * value), version="8", edge=edge, code=code)
     found = counts(server.read("8"))
-    assert (found["8", "requests", None], found["8", "errors", None]) == (93, 3)
+    assert (found["8", "requests", None], found["8", "errors", None]) == (111 * 53, 111 * 3)
 
 
 def test_buckets_are_successes_at_or_under_a_bound(server):

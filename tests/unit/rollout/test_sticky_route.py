@@ -33,6 +33,9 @@ class Server:
     def get(self, path):
         return copy.deepcopy(self.objects.get(self.kind(path)))
 
+    def items(self, path, **query):
+        return []
+
     def apply(self, path, body, *, force):
         kind = self.kind(path)
         if kind == "envoyextensionpolicies" and not self.knows_policies:

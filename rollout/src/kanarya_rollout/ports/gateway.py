@@ -5,11 +5,13 @@ present generation in the route's status; until it says so, what it said before.
 left alone until `route` is asked for again after `in_force` has said so: `decide` asks then only for a person, or to take
 the candidate out. Refuses a rollout without `gatewayRef`.
 
+Where KServe's Deployments have a port for gRPC, the route splits gRPC as it splits REST (`grpc_port`).
+
 An A/B test has a policy beside its route (`sticky_policy`). Until the gateway has taken it, the candidate's users are the
 champion's, and nothing that would split them is in force.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from pydantic import ValidationError
 
@@ -17,8 +19,9 @@ from kanarya_contracts.rollout import GatewayRef, ModelRollout
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
+from kanarya_rollout.ports.grpc_port import grpc_port
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route, desired, name_of
-from kanarya_rollout.ports.inferenceservice import KSERVE_API
+from kanarya_rollout.ports.inferenceservice import KSERVE_API, LABEL_SERVICE
 from kanarya_rollout.ports.sticky_policy import StickyPolicy
 from kanarya_rollout.sticky import Sticky
 
@@ -32,6 +35,7 @@ class GatewayTraffic:
         space, target = rollout.metadata.namespace, rollout.spec.target_ref.name
         self._path = f"{collection(GATEWAY_API, space, 'httproutes')}/{name_of(rollout)}"
         self._target = f"{collection(KSERVE_API, space, 'inferenceservices')}/{target}"
+        self._deployments = collection("apps/v1", space, "deployments")
         self._target_uid: str | None = None
         self._confirmed: tuple[dict[str, int], Copies | None] = {}, None
         self._foreign = False
@@ -69,7 +73,7 @@ class GatewayTraffic:
         splitting = self._seen is not None and self._seen.splits_users
         waits = split is not None and not self._policy.is_ready(split, self._gateway, splitting=splitting)
         given = _withheld(weights, split) if waits else weights
-        document = desired(self._rollout, given, copies, sticky, service_uid=self._uid())
+        document = desired(self._rollout, given, copies, sticky, service_uid=self._uid(), grpc_port=self._grpc_port(weights))
         if self._foreign or self._asked != (document, self._generation):
             self._seen = route = _parsed(self._path, self._api.apply(self._path, document, force=self._foreign))
             self._foreign, self._generation = False, route.metadata.generation
@@ -84,6 +88,16 @@ class GatewayTraffic:
         else:
             known = self._seen is not None and self._seen.verdict(self._gateway).state == "in force"
             self._policy.place(sticky, self._gateway, service_uid=self._uid(), rule_is_known=known)
+
+    def _grpc_port(self, versions: Collection[str]) -> int | None:
+        """Where the Deployments cannot be read, what the route has now: a rollback does not wait for them."""
+        service = self._rollout.spec.target_ref.name
+        before = self._seen.grpc_port if self._seen is not None else None
+        try:
+            deployments = self._api.items(self._deployments, labelSelector=f"{LABEL_SERVICE}={service}")
+            return grpc_port(deployments, service, versions, before=before)
+        except Unreachable:
+            return before
 
     @property
     def _gateway(self) -> GatewayRef:

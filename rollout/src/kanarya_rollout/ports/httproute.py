@@ -1,14 +1,17 @@
 """The HTTPRoute of one rollout as a pure mapping: weights and copies → object, and back. Used by `gateway`.
 
     /                                the split: one weighted backend a version, and who gets copies
-    / with a bucket                  in an A/B test, the buckets below the candidate's weight; the split has its others
+    /inference.GRPCInferenceService  the same split at the versions' gRPC port, where they have one
+    either, with a bucket            in an A/B test, the buckets below the candidate's weight; the split has its others
     /v2/models/{model}/versions/{v}  that version alone, whatever the split
 
-Named `{service}-rollout`, because KServe takes over a route that is named like its InferenceService. A version's backend is
-the Service that KServe makes for a predictor named `v{version}`.
+One object, so that gRPC's weights change in the write that changes REST's. Named `{service}-rollout`, because KServe takes
+over a route that is named like its InferenceService. A version's backend is the Service that KServe makes for a predictor
+named `v{version}`.
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from pydantic import Field
 
@@ -26,6 +29,10 @@ GATEWAY_API = "gateway.networking.k8s.io/v1"
 STICKY_RULE = "sticky"
 """Name of the rule that sends buckets to the candidate of an A/B test."""
 
+GRPC_PATH = "/inference.GRPCInferenceService"
+"""What the paths of V2's calls over gRPC begin with (open_inference_grpc.proto). Health and reflection are left out: they tell
+of one server, and behind a split nobody knows of which."""
+
 _NO_BUCKET = "none"
 """What the rule waits for while there is nothing to split: no script writes it."""
 
@@ -37,6 +44,7 @@ OURS = frozenset({"f:parentRefs", "f:rules"})
 
 class _Backend(Seen):
     name: str
+    port: int = 80
     weight: int = 1
 
 
@@ -135,6 +143,12 @@ class Route(Seen):
         return any(rule.buckets for rule in self.spec.rules)
 
     @property
+    def grpc_port(self) -> int | None:
+        """Where it sends gRPC; None where it does not."""
+        rules = (rule for rule in self.spec.rules if any(match.path.value == GRPC_PATH for match in rule.matches))
+        return next((ref.port for rule in rules for ref in rule.backend_refs), None)
+
+    @property
     def copies(self) -> Copies | None:
         """The copies that it asks for. Of several mirrors the first: we write one, and another's route is not ours."""
         mirrors = [one.request_mirror for one in self._split.filters if one.request_mirror is not None]
@@ -176,28 +190,27 @@ def desired(
     sticky: Sticky | None = None,
     *,
     service_uid: str,
+    grpc_port: int | None = None,
 ) -> dict[str, object]:
-    """The object to apply."""
+    """The object to apply. `grpc_port`: of each version's Service; None where they have none."""
     spec = rollout.spec
     gateway = spec.traffic.gateway_ref
     if gateway is None:
         raise ValueError("spec.traffic.gatewayRef is missing")
     service = spec.target_ref.name
-    versions = sorted(weights)
-    by_bucket = dict(weights)
-    if sticky is not None and sticky.splits(weights):
-        by_bucket[str(sticky.candidate)] = 0
+    doors = [_REST] if grpc_port is None else [_REST, _Door(GRPC_PATH, grpc_port, f"{STICKY_RULE}-grpc")]
     wanted = {
         "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
         **({"hostnames": list(spec.traffic.hostnames)} if spec.traffic.hostnames else {}),
         "rules": [
             # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would
             # inherit, in the moment in which a version leaves, what was made for that version alone: a few answers of 503.
-            _rule("/", [_backend(service, version, by_bucket[version]) for version in versions], _mirror(service, copies)),
-            *([] if sticky is None else [_sticky_rule(service, weights, sticky)]),
+            # So what stays longest comes first: gRPC as long as the runtime opens it, users as long as there are A/B tests.
+            *(_split_rule(door, service, weights, copies, sticky) for door in doors),
+            *([] if sticky is None else [_sticky_rule(door, service, weights, sticky) for door in doors]),
             *(
-                _rule(f"/v2/models/{service}/versions/{version}", [_backend(service, version, 1)], _UNMARKED)
-                for version in versions
+                _rule(f"/v2/models/{service}/versions/{version}", [_backend(_REST, service, version, 1)], _UNMARKED)
+                for version in sorted(weights)
             ),
         ],
     }
@@ -222,12 +235,36 @@ _UNMARKED: _Filters = [{"type": "RequestHeaderModifier", "requestHeaderModifier"
 """No client says by itself that it is a copy."""
 
 
-def _mirror(service: str, copies: Copies | None) -> _Filters:
+class _Door(NamedTuple):
+    """A way to ask a version."""
+
+    path: str
+    """What its requests' paths begin with."""
+    port: int
+    """Of the version's Service."""
+    sticky: str
+    """Name of the rule for its users."""
+
+
+_REST = _Door("/", 80, STICKY_RULE)
+
+
+def _split_rule(
+    door: _Door, service: str, weights: Mapping[str, int], copies: Copies | None, sticky: Sticky | None
+) -> dict[str, object]:
+    shares = dict(weights)
+    if sticky is not None and sticky.splits(weights):
+        shares[str(sticky.candidate)] = 0
+    backends = [_backend(door, service, version, shares[version]) for version in sorted(shares)]
+    return _rule(door.path, backends, _mirror(door, service, copies))
+
+
+def _mirror(door: _Door, service: str, copies: Copies | None) -> _Filters:
     """Gateway API has no header for the copy alone, so both bear the version that gets the copy. A share of 100 is left out:
     gateways from before `percent` copy everything."""
     if copies is None:
         return _UNMARKED
-    mirror: dict[str, object] = {"backendRef": {"name": service_name(service, copies.version), "port": 80}}
+    mirror: dict[str, object] = {"backendRef": {"name": service_name(service, copies.version), "port": door.port}}
     share = {"percent": copies.percent} if copies.percent < 100 else {}
     mark = {"set": [{"name": HEADER_MIRRORED_TO, "value": copies.version}]}
     return [
@@ -240,17 +277,17 @@ def _rule(path: str, backends: list[dict[str, object]], filters: _Filters) -> di
     return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "filters": filters, "backendRefs": backends}
 
 
-def _sticky_rule(service: str, weights: Mapping[str, int], sticky: Sticky) -> dict[str, object]:
-    """Second, and there as long as the rollout is one of A/B tests, for the same reason as the split is first."""
+def _sticky_rule(door: _Door, service: str, weights: Mapping[str, int], sticky: Sticky) -> dict[str, object]:
+    """Behind the splits, and there as long as the rollout is one of A/B tests, whether a test is on or not."""
     header: dict[str, object] = {"name": BUCKET_HEADER, "type": "Exact", "value": _NO_BUCKET}
     version = max(weights, key=lambda one: weights[one])
     if sticky.candidate is not None and sticky.splits(weights):
         version = sticky.candidate
         header |= {"type": "RegularExpression", "value": below(weights[version])}
-    rule = _rule("/", [_backend(service, version, 1)], _UNMARKED)
-    matches = [{"path": {"type": "PathPrefix", "value": "/"}, "headers": [header]}]
-    return {**rule, "name": STICKY_RULE, "matches": matches}
+    rule = _rule(door.path, [_backend(door, service, version, 1)], _UNMARKED)
+    matches = [{"path": {"type": "PathPrefix", "value": door.path}, "headers": [header]}]
+    return {**rule, "name": door.sticky, "matches": matches}
 
 
-def _backend(service: str, version: str, weight: int) -> dict[str, object]:
-    return {"name": service_name(service, version), "port": 80, "weight": weight}
+def _backend(door: _Door, service: str, version: str, weight: int) -> dict[str, object]:
+    return {"name": service_name(service, version), "port": door.port, "weight": weight}
