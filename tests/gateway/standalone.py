@@ -2,7 +2,8 @@
 itself. Used by the tests beside this file; stands in for the API server towards the `gateway` adapter.
 
 What Envoy Gateway says of a resource it writes into its log, which is where `get` finds it. A Service has no pods here, so the
-file names a Backend in its place; everything else is as the adapter writes it. Envoy is the one that local mode runs.
+file names a Backend in the place of each of its ports; everything else is as the adapter writes it. Envoy is the one that local
+mode runs.
 """
 
 import copy
@@ -36,6 +37,10 @@ A_MOMENT = timedelta(seconds=0.5)
 SAID = re.compile(r'Got new status for (\w+)\n(.*?)\n\t\{[^\n]*"key": "([^"]+)"', re.DOTALL)
 
 
+Backends = dict[tuple[str, int], int]
+"""Version and port of its Service → port on this machine. A port that is not 80 speaks HTTP/2, as KServe's Services say it."""
+
+
 class Echo(BaseHTTPRequestHandler):
     """A version: answers with its name and the bucket that it was told."""
 
@@ -55,8 +60,10 @@ class Echo(BaseHTTPRequestHandler):
 class Standalone:
     """The API server's place, with what the adapter wrote and what Envoy Gateway said of it."""
 
-    def __init__(self, directory: Path, *, port: int, backends: dict[str, int]) -> None:
+    def __init__(self, directory: Path, *, port: int, backends: Backends) -> None:
         self.url = f"http://{HOST}:{port}"
+        self.deployments: list[dict[str, Any]] = []
+        """KServe's, as the adapter is to find them."""
         self.log = directory / "envoy-gateway.log"
         self._file = directory / "resources/all.yaml"
         self._file.parent.mkdir()
@@ -74,6 +81,11 @@ class Standalone:
         if found is not None:
             found["status"] = self._said(found["kind"], found["metadata"]["generation"])
         return found
+
+    def items(self, path: str, **_: str) -> list[dict[str, Any]]:
+        """The Deployments."""
+        assert path.endswith("/deployments")
+        return copy.deepcopy(self.deployments)
 
     def apply(self, path: str, body: dict[str, Any], *, force: bool) -> dict[str, Any]:
         """Write it; a new generation where the spec is another."""
@@ -114,16 +126,15 @@ class Standalone:
             for name in ("ownerReferences", "managedFields"):
                 one["metadata"].pop(name, None)
             for rule in one["spec"].get("rules", ()):
-                rule["backendRefs"] = [
-                    {"group": OURS.partition("/")[0], "kind": "Backend", "name": ref["name"], "weight": ref["weight"]}
-                    for ref in rule["backendRefs"]
-                ]
+                mirrors = [one["requestMirror"]["backendRef"] for one in rule["filters"] if "requestMirror" in one]
+                for ref in (*rule["backendRefs"], *mirrors):
+                    ref |= {"group": OURS.partition("/")[0], "kind": "Backend", "name": f"{ref['name']}-{ref.pop('port')}"}
         new = self._file.parent.with_name("new.yaml")  # half of a file would be a Gateway that is gone
         new.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
         new.replace(self._file)
 
 
-def _fixed(port: int, backends: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _fixed(port: int, backends: Backends) -> Iterator[dict[str, Any]]:
     def one(api: str, kind: str, name: str, **spec: object) -> dict[str, Any]:
         return {"apiVersion": api, "kind": kind, "metadata": {"name": name, "namespace": "default"}, "spec": spec}
 
@@ -134,8 +145,12 @@ def _fixed(port: int, backends: dict[str, int]) -> Iterator[dict[str, Any]]:
         STANDARD, "Gateway", "public", gatewayClassName="envoy", infrastructure={"parametersRef": parameters},
         listeners=[{"name": "http", "port": port, "protocol": "HTTP"}],
     )  # fmt: skip
-    for version, at in backends.items():
-        yield one(OURS, "Backend", f"iris-v{version}-predictor", endpoints=[{"ip": {"address": HOST, "port": at}}])
+    for (version, service_port), at in backends.items():
+        speaks = {} if service_port == 80 else {"appProtocols": ["gateway.envoyproxy.io/h2c"]}
+        yield one(
+            OURS, "Backend", f"iris-v{version}-predictor-{service_port}", endpoints=[{"ip": {"address": HOST, "port": at}}],
+            **speaks,
+        )  # fmt: skip
 
 
 def eventually(holds: Callable[[], Any], what: str, *, log: Path, seconds: float = 60.0) -> Any:
@@ -148,14 +163,23 @@ def eventually(holds: Callable[[], Any], what: str, *, log: Path, seconds: float
 
 
 @contextmanager
-def running(directory: Path, *, lua: bool) -> Iterator[Standalone]:
-    """One that serves versions 7 and 8."""
+def echoes() -> Iterator[Backends]:
+    """Versions 7 and 8 that say who they are."""
     servers = {version: ThreadingHTTPServer((HOST, 0), Echo) for version in ("7", "8")}
     for version, server in servers.items():
         server.version = version
         threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {(version, 80): server.server_port for version, server in servers.items()}
+    for server in servers.values():
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
+def running(directory: Path, backends: Backends, *, lua: bool) -> Iterator[Standalone]:
+    """One in front of these."""
     port = claim(0, purpose="a test", option="-")
-    files = Standalone(directory, port=port, backends={one: server.server_port for one, server in servers.items()})
+    files = Standalone(directory, port=port, backends=backends)
     place = directory / "data/envoy-versions" / ENVOY_VERSION / "bin"
     place.mkdir(parents=True)
     (place / "envoy").symlink_to(launch.gateway(directory, port=0, admin_port=0).command[0])
@@ -183,6 +207,3 @@ def running(directory: Path, *, lua: bool) -> Iterator[Standalone]:
     finally:
         process.terminate()  # it ends its Envoy
         process.wait(timeout=30)
-        for server in servers.values():
-            server.shutdown()
-            server.server_close()

@@ -105,7 +105,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
-    with standalone.running(tmp_path, lua=request.param) as files:
+    with standalone.echoes() as backends, standalone.running(tmp_path, backends, lua=request.param) as files:
         one = World(files)
         one.traffic.route({"7": 100}, sticky=None)  # a champion serves before anybody thinks of an A/B test
         standalone.eventually(lambda: serves(one), "Envoy serves the champion", log=files.log)
