@@ -65,7 +65,7 @@ apiserver: setup ## Run the controller against a real API server, without nodes 
 	$(PY) -m pytest -q tests/cluster
 
 .PHONY: gateway
-gateway: setup ## Tell users apart in a real Envoy Gateway, without a cluster (needs Go; builds it once)
+gateway: setup ## Split gRPC and tell users apart in a real Envoy Gateway, without a cluster (needs Go; builds it once)
 	@tests/cluster/programs envoy-gateway
 	$(PY) -m pytest -q --timeout 600 tests/gateway
 
