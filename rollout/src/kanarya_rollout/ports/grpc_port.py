@@ -11,47 +11,43 @@ there is none: gRPC is split as REST is, or not at all.
 
 from collections.abc import Collection, Iterable
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import ValidationError
 
 from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.api import Document
 from kanarya_rollout.ports.inferenceservice import version_of_service
+from kanarya_rollout.ports.seen import Seen
 
 _NAMES = ("grpc", "h2c")
 """One of them in a port's name says gRPC to KServe."""
 
 
-class _Seen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
-
-
-class _Port(_Seen):
+class _Port(Seen):
     name: str = ""
     container_port: int
 
 
-class _Container(_Seen):
+class _Container(Seen):
     ports: tuple[_Port, ...] = ()
 
 
-class _PodSpec(_Seen):
+class _PodSpec(Seen):
     containers: tuple[_Container, ...]
 
 
-class _Template(_Seen):
+class _Template(Seen):
     spec: _PodSpec
 
 
-class _Spec(_Seen):
+class _Spec(Seen):
     template: _Template
 
 
-class _Metadata(_Seen):
+class _Metadata(Seen):
     name: str
 
 
-class _Deployment(_Seen):
+class _Deployment(Seen):
     metadata: _Metadata
     spec: _Spec
 
