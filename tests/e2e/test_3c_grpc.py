@@ -107,11 +107,13 @@ def test_grpc_is_opened_while_the_model_serves_and_a_challenger_has_the_same_sha
     kube: Any, tulips: Any, report: Any, tmp_path: Path
 ) -> None:
     with Traffic(tmp_path, model=MODEL, host=HOST, rate=RATE) as rest, kube.reach("platform-mlflow", 5000) as address:
+        champion = kube.rollout(MODEL).status.stable.version
         tulips("runtime.grpc=true")
         probe = Calls()
-        eventually(lambda: probe.one().version == "1", "gRPC is answered through the gateway", seconds=120)
-        kube.available(f"deployment/{MODEL}-v1-predictor")
-        eventually(lambda: len(kube.get("pods", "-l", f"app=isvc.{MODEL}-v1-predictor")) == 1, "the pod from before has gone")
+        eventually(lambda: probe.one().version == champion, "gRPC is answered through the gateway", seconds=120)
+        kube.available(f"deployment/{MODEL}-v{champion}-predictor")
+        pods = ("pods", "-l", f"app=isvc.{MODEL}-v{champion}-predictor")
+        eventually(lambda: len(kube.get(*pods)) == 1, "the pod from before has gone")
 
         with Calls() as calls:
             version = Versions(address, MODEL).challenge()

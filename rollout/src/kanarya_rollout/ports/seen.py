@@ -1,4 +1,5 @@
-"""What every object is made of that is read from an API server. Used by the mappings beside it: `httproute`, `policy`, `pods`, `grpc_port`.
+"""What every object is made of that is read from an API server. Used by the mappings
+beside it: `httproute`, `policy`, `pods`, `grpc_port`.
 
 Keys are camelCase, and what nobody here asks for is left out.
 """
