@@ -1,9 +1,8 @@
 """The controller's own process, but for one thing: a version's server is where this benchmark has it, because no Service leads
 anywhere without a cluster's network. `python bench/controller/process.py`, with the controller's environment variables and
-BENCH_SERVERS, the address of `servers.py`; BENCH_PROFILE names a file for a profile.
+BENCH_SERVERS, the address of `servers.py`.
 """
 
-import cProfile
 import os
 import sys
 
@@ -16,9 +15,4 @@ def address(namespace: str, service: str) -> str:
 
 
 KServeServing.__init__.__kwdefaults__["address"] = address
-if "BENCH_PROFILE" in os.environ:
-    profile = cProfile.Profile()
-    status = profile.runcall(main, ["run"])
-    profile.dump_stats(os.environ["BENCH_PROFILE"])
-    sys.exit(status)
 sys.exit(main(["run"]))

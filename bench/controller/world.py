@@ -6,6 +6,8 @@ no gate can tell yet, so the controller has nothing to change: what is measured 
 
 from datetime import UTC, datetime
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from kanarya_contracts.names import API_VERSION, ConditionType, Reason
 from kanarya_contracts.rollout import Condition, Ledger, ModelRollout, ModelRolloutStatus, VersionRef
 from kanarya_rollout.ports import httproute, inferenceservice
@@ -13,7 +15,10 @@ from kanarya_rollout.ports.inferenceservice import KSERVE_API, LABEL_SERVICE, pl
 
 STABLE, CANDIDATE = "1", "2"
 WEIGHTS = {STABLE: 90, CANDIDATE: 10}
-INTERVAL = "30s"
+INTERVAL_SECONDS = 30
+INTERVAL = f"{INTERVAL_SECONDS}s"
+COUNTING = f"{ConditionType.PROGRESSING}: {Reason.SHIFTING_TRAFFIC}"
+"""What is true of each."""
 _MARGIN = {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.0001"}
 
 
@@ -23,6 +28,17 @@ def digest(version: str) -> str:
 
 def uri(model: str, version: str) -> str:
     return f"s3://models/{model}/{version}"
+
+
+def counted(text: str, name: str, label: str) -> dict[str, float]:
+    """A metric of an exposition, summed by a label."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for one in family.samples:
+            if one.name == name:
+                key = one.labels.get(label, "")
+                found[key] = found.get(key, 0.0) + one.value
+    return found
 
 
 def rollout(space: str, name: str) -> ModelRollout:

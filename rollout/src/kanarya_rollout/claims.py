@@ -5,6 +5,7 @@ nothing. Age is the object's creation, then its name, which is how Gateway API s
 `matches`): whoever asks, before or after a restart, hears the same. Knows only the rollouts of this controller's store.
 """
 
+import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 
@@ -18,9 +19,10 @@ _Age = tuple[str, str]
 
 
 class Claims:
-    """Who has what, of all rollouts that were noted."""
+    """Who has what, of all rollouts that were noted. Safe to use from several threads."""
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._noted: dict[str, tuple[str, _Age, tuple[Claim, ...]]] = {}
         self._claimants: dict[Claim, dict[str, _Age]] = defaultdict(dict)
 
@@ -29,22 +31,25 @@ class Claims:
         known = self._noted.get(name)
         if known is not None and known[0] == resource_version:
             return
-        self._drop(name)
-        age = (str((rollout.metadata.model_extra or {}).get("creationTimestamp", "")), name)
-        self._noted[name] = (resource_version, age, tuple(_claims(rollout)))
-        for claim in self._noted[name][2]:
-            self._claimants[claim][name] = age
+        age, claims = (str((rollout.metadata.model_extra or {}).get("creationTimestamp", "")), name), tuple(_claims(rollout))
+        with self._lock:
+            self._drop(name)
+            self._noted[name] = (resource_version, age, claims)
+            for claim in claims:
+                self._claimants[claim][name] = age
 
     def keep(self, names: Collection[str]) -> None:
         """All others are gone."""
-        for name in self._noted.keys() - set(names):
-            self._drop(name)
+        with self._lock:
+            for name in self._noted.keys() - set(names):
+                self._drop(name)
 
     def against(self, name: str) -> str | None:
         """Why this rollout may touch nothing, naming the one that was there first; None if it may."""
-        _, age, claims = self._noted[name]
-        for claim in claims:
-            first, owner = min((other, one) for one, other in self._claimants[claim].items())
+        with self._lock:
+            _, age, claims = self._noted[name]
+            firsts = [min((other, one) for one, other in self._claimants[claim].items()) for claim in claims]
+        for claim, (first, owner) in zip(claims, firsts, strict=True):
             if first < age:
                 what = " ".join(filter(None, claim))
                 return f"{what} is that of rollout {owner} already, which is older; this one touches nothing"

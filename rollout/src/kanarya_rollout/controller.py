@@ -7,9 +7,11 @@ the other side questions. Kill it anywhere; the next one goes on from the status
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Protocol
 
 from kanarya_contracts.problems import KanaryaError
@@ -67,6 +69,7 @@ class Controller:
         listeners: Sequence[Listener] = (),
         audit: Audit | None = None,
         news: Callable[[ModelRollout], object] | None = None,
+        at_once: int = 1,
     ) -> None:
         """`*_for` are asked once for each rollout and again only when its target, registry or traffic changes, or another
         object has taken its name.
@@ -74,6 +77,7 @@ class Controller:
         `log` gets one JSON line, at INFO, for each decision that changes something, and WARNING for a part of the world
         that does not answer. Without `audit`, decisions are put on no record. `news` differs from what
         it was when something around a rollout may have changed; without it, one that is under way is looked at on every tick.
+        `at_once`: rollouts that are reconciled side by side; above 1, everything that is given here is used by several threads.
         """
         self._store = store
         self._registry = registry
@@ -85,7 +89,8 @@ class Controller:
         self._listeners = tuple(listeners)
         self._audit = audit
         self._news = news
-        self._watches: dict[str, tuple[str, Watch]] = {}
+        self._at_once = at_once
+        self._watches: dict[str, tuple[object, Watch]] = {}
         self._visits: dict[str, _Visit] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
         self._claims = Claims()
@@ -120,40 +125,42 @@ class Controller:
         """Reconcile every rollout until `stop` is set. `tick`: seconds between looks.
 
         When a rollout's turn comes, `cadence` says; it comes sooner when its object was written, or there is news of its
-        world. What goes wrong with one rollout is logged and does not keep the others waiting.
+        world. Those whose turn it is are reconciled `at_once`, and none of them again before all of them were. What goes wrong
+        with one rollout is logged and does not stop the others.
         """
-        while not stop.is_set():
-            for name, found in self._all().items():
-                if stop.is_set():
-                    return
-                self._visit(name, *found)
-            stop.wait(tick)
+        with ThreadPoolExecutor(self._at_once, thread_name_prefix="pass") as threads:
+            while not stop.is_set():
+                for _ in threads.map(partial(self._visit, stop), self._due()):
+                    pass
+                stop.wait(tick)
 
-    def _all(self) -> Mapping[str, tuple[ModelRollout, str]]:
-        """Every rollout with its resource version; what each claims is known before the first of them is reconciled."""
-        all_of_them = {}
+    def _due(self) -> list[str]:
+        """Those whose turn it is. What every rollout claims is known before the first of them is reconciled."""
+        due = []
         try:
             names = self._store.names()
         except Unreachable as error:
             self._log.warning("the rollouts cannot be listed: %s", error)
-            return {}
+            return []
         self._claims.keep(names)
         for name in names:
             try:
                 found = self._store.get(name)
                 if found is not None:
                     self._claims.note(name, *found)
-                    all_of_them[name] = found
+                    if self._is_due(name, *found):
+                        due.append(name)
             except KanaryaError as error:
                 self._log.warning("%s: %s", name, error)
             except Exception:  # noqa: BLE001 (a defect met by one rollout must not stop the others)
                 self._log.exception("%s: it could not be looked at", name)
-        return all_of_them
+        return due
 
-    def _visit(self, name: str, rollout: ModelRollout, resource_version: str) -> None:
+    def _visit(self, stop: threading.Event, name: str) -> None:
+        if stop.is_set():
+            return
         try:
-            if self._due(name, rollout, resource_version):
-                self.reconcile(name)
+            self.reconcile(name)
         except Conflict as error:
             self._log.info("%s: somebody else wrote first, looking again: %s", name, error)
         except KanaryaError as error:
@@ -161,7 +168,7 @@ class Controller:
         except Exception:  # noqa: BLE001 (a defect met by one rollout must not stop the others)
             self._log.exception("%s: this pass failed", name)
 
-    def _due(self, name: str, rollout: ModelRollout, resource_version: str) -> bool:
+    def _is_due(self, name: str, rollout: ModelRollout, resource_version: str) -> bool:
         visit = self._visits.get(name)
         if visit is None:
             return True
@@ -175,7 +182,7 @@ class Controller:
     def _watch(self, name: str, rollout: ModelRollout) -> Watch:
         """The ports of this rollout; made anew when what they stand for changes."""
         spec, uid = rollout.spec, (rollout.metadata.model_extra or {}).get("uid")
-        meaning = "|".join([str(uid), *(part.model_dump_json() for part in (spec.target_ref, spec.registry, spec.traffic))])
+        meaning = (uid, spec.target_ref, spec.registry, spec.traffic)
         known = self._watches.get(name)
         if known is None or known[0] != meaning:
             world = World(

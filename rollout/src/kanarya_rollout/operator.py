@@ -41,6 +41,9 @@ from kanarya_rollout.telemetry import Telemetry, serve
 
 _LOG = logging.getLogger("kanarya.controller")
 
+AT_ONCE = 8
+"""Passes side by side. They wait for answers most of their time while a controller that begins anew reads its world; MLflow
+and API server then have this many calls to answer at a time, however many rollouts there are."""
 
 WATCHED = (
     Kind(group=API_VERSION, plural=PLURAL, about=lambda _: ""),  # of its own object, the loop sees the version
@@ -104,6 +107,7 @@ class Operator:
             listeners=(KubernetesEvents(api, instance=settings.identity), self._telemetry, self._notifications),
             audit=self._archive,
             news=lambda rollout: api.news(rollout.metadata.namespace, rollout.spec.target_ref.name),
+            at_once=AT_ONCE,
         )
 
     def _lead_when_elected(self, stop: threading.Event) -> None:

@@ -41,6 +41,8 @@ class Telemetry:
         self._condition = Gauge(
             "kanarya_rollout_condition", "1 while a condition is True.", (*_ROLLOUT, "type"), registry=self.registry
         )
+        self._weighted: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        """Namespace and rollout → version and role that have a weight there."""
         self._step = Gauge(
             "kanarya_rollout_step", "Index of the present step; -1 without a candidate.", _ROLLOUT, registry=self.registry
         )
@@ -75,6 +77,7 @@ class Telemetry:
         """Another leads; what this process knew of rollouts is old."""
         for one in (self._weight, self._condition, self._step, self._unkept):
             one.clear()
+        self._weighted.clear()
 
     def decided(self, rollout: ModelRollout, decision: Decision, *, wrote: bool) -> None:
         """As Listener says."""
@@ -91,10 +94,13 @@ class Telemetry:
             self._unkept.labels(*key).set(len(status.audit.pending) + status.audit.missed)
         for kind in ConditionType:
             self._condition.labels(*key, kind.value).set(status.is_true(kind))
-        self._weight.remove_by_labels({"namespace": key[0], "rollout": key[1]})
-        for version, share in shares(status).items():
-            role = "stable" if status.stable is not None and version == status.stable.version else "other"
-            self._weight.labels(*key, version, role).set(share)
+        stable = status.stable.version if status.stable is not None else None
+        weights = {(version, "stable" if version == stable else "other"): share for version, share in shares(status).items()}
+        for gone in self._weighted.get(key, set()) - weights.keys():
+            self._weight.remove(*key, *gone)
+        self._weighted[key] = set(weights)
+        for one, share in weights.items():
+            self._weight.labels(*key, *one).set(share)
 
     def live(self) -> str | None:
         """Why this process should be restarted; None if it should not."""

@@ -1,5 +1,6 @@
 """The registry adapter against MLflow's own server."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -193,7 +194,24 @@ def test_of_many_models_every_alias_is_read_in_one_search_and_what_is_there_is_t
     now[0] = 60.0
     assert many.by_alias(names[-1], "champion") is None
     many.move_alias(names[0], "champion", to="1", expected="1")
+    many.move_alias(names[0], "challenger", to="1", expected=None)
+    assert many.by_alias(names[0], "challenger").version == "1"  # and what we moved
     assert many.by_alias("no-such-model", "champion") is None
+
+
+def test_of_many_models_a_search_brings_the_newest_versions_and_the_others_are_asked_for_once(
+    shelf: Shelf, server: Server, monkeypatch: pytest.MonkeyPatch
+):
+    shelf.client.set_registered_model_alias(shelf.model, "challenger", "3")
+    many = MlflowRegistry(server.uri)
+    for number in range(FEW):
+        many.by_alias(f"no-such-model-{number}", "champion")
+    asked, ask = [], MlflowClient.get_model_version
+    monkeypatch.setattr(MlflowClient, "get_model_version", lambda self, *of: asked.append(of) or ask(self, *of))
+    for _ in range(3):
+        assert many.by_alias(shelf.model, "challenger") == shelf.registry.by_alias(shelf.model, "challenger")
+        assert many.by_alias(shelf.model, "champion") == shelf.registry.by_alias(shelf.model, "champion")
+    assert asked == [(shelf.model, "1")]
 
 
 def test_a_verdict_is_written_on_the_version(shelf: Shelf):
@@ -234,6 +252,32 @@ def test_a_server_that_accepts_and_says_nothing_is_unreachable_within_seconds():
         with pytest.raises(Unreachable):
             MlflowRegistry(f"http://127.0.0.1:{port}").by_alias("iris", "champion")
     assert time.monotonic() - began < 15
+
+
+def test_a_server_that_says_nothing_is_waited_for_once_by_all_models_and_asked_again_later(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    ahead = [0.0]
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(64)
+        silent.setblocking(False)
+        registry = MlflowRegistry(f"http://127.0.0.1:{silent.getsockname()[1]}", monotonic=lambda: time.monotonic() + ahead[0])
+
+        def connections(models: int) -> int:
+            for number in range(models):
+                with pytest.raises(Unreachable, match="did not answer"):
+                    registry.by_alias(f"iris-{number}", "champion")
+            count = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    silent.accept()[0].close()
+                    count += 1
+            return count
+
+        assert connections(1) > 0
+        assert connections(2 * FEW) == 0
+        ahead[0] = 3600.0
+        assert connections(1) > 0
 
 
 def test_a_server_that_is_killed_is_unreachable_within_seconds(server: Server):

@@ -42,7 +42,8 @@ class Loop:
         for _ in range(count):
             self.world.send(requests)
             self.world.clock.advance(1)
-            self.controller._visit("iris", *self.world.store.get("iris"))
+            if self.controller._due():
+                self.controller.reconcile("iris")
         return self.passes - before
 
     def counting(self) -> None:

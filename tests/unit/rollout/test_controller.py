@@ -226,6 +226,37 @@ def test_one_rollouts_defect_does_not_keep_the_others_waiting(caplog: pytest.Log
     assert "broken: this pass failed" in caplog.text
 
 
+def test_rollouts_are_reconciled_side_by_side_and_each_of_them_once_a_round():
+    world = Simulation()
+    iris = a_rollout()
+    names = [f"iris-{number}" for number in range(6)]
+    world.store._objects = {
+        name: (iris.model_copy(update={"metadata": iris.metadata.model_copy(update={"name": name})}), 1) for name in names
+    }
+    together, seen = threading.Barrier(3, timeout=60), []
+
+    class Slow:
+        """A cluster that does not answer before three ask it."""
+
+        def backends(self) -> object:
+            together.wait()
+            return world.serving.backends()
+
+    controller = Controller(
+        store=world.store,
+        registry=world.registry,
+        serving_for=lambda rollout: seen.append(rollout.metadata.name) or Slow(),
+        traffic_for=lambda _: world.traffic,
+        metrics_for=lambda _: world.metrics,
+        clock=world.clock,
+        log=logging.getLogger(LOG),
+        at_once=3,
+    )
+    controller.run(Loop(1), tick=1)
+    assert sorted(seen) == names
+    assert len(world.store.history) == len(names)
+
+
 def test_while_a_candidate_starts_the_status_is_not_written_again_and_again():
     world = Simulation()
     world.serve_first()
