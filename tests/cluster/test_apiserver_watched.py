@@ -11,7 +11,13 @@ from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.api import KubernetesApi, collection
 from kanarya_rollout.ports.watched import Kind, WatchedApi
 
-PODS = Kind(group="v1", plural="pods", selector="app", about=lambda one: one["metadata"]["labels"]["app"])
+PODS = Kind(
+    group="v1",
+    plural="pods",
+    selector="app",
+    about=lambda one: one["metadata"]["labels"]["app"],
+    unread=frozenset({"managedFields", "spec"}),
+)
 MAPS = Kind(group="v1", plural="configmaps", about=lambda one: one["metadata"]["name"])
 
 
@@ -79,6 +85,16 @@ def test_what_appears_changes_and_goes_is_seen_without_asking(world):
     world.until(lambda: world.named() == [])
     assert world.seen.get(f"{world.pods}/before") is None
     assert world.seen.get(f"{world.pods}/after")["metadata"]["labels"] == {"app": "rose"}
+
+
+def test_what_nobody_reads_is_not_kept(world):
+    world.put("a")
+    world.start()
+    (seen,) = world.seen.items(world.pods, labelSelector="app=iris")
+    whole = world.server.get(f"{world.pods}/a")
+    assert seen.keys() == {"metadata", "status"}  # a list leaves kind and version out
+    assert seen["status"] == whole["status"]
+    assert whole["metadata"].keys() - seen["metadata"].keys() == {"managedFields"}
 
 
 def test_news_is_about_one_service_and_no_other(world):

@@ -46,7 +46,12 @@ AT_ONCE = 8
 and API server then have this many calls to answer at a time, however many rollouts there are."""
 
 WATCHED = (
-    Kind(group=API_VERSION, plural=PLURAL, about=lambda _: ""),  # of its own object, the loop sees the version
+    Kind(
+        group=API_VERSION,
+        plural=PLURAL,
+        about=lambda _: "",  # of its own object, the loop sees the version
+        unread=frozenset({"managedFields"}),
+    ),
     Kind(group=KSERVE_API, plural="inferenceservices", about=lambda one: str(one["metadata"]["name"])),
     Kind(group=GATEWAY_API, plural="httproutes", about=lambda one: service_of(str(one["metadata"]["name"]))),
     Kind(
@@ -54,8 +59,15 @@ WATCHED = (
         plural="deployments",
         selector=LABEL_SERVICE,
         about=lambda one: str(one["metadata"]["labels"][LABEL_SERVICE]),
+        unread=frozenset({"managedFields", "spec"}),
     ),
-    Kind(group="v1", plural="pods", selector=LABEL_SERVICE, about=lambda one: str(one["metadata"]["labels"][LABEL_SERVICE])),
+    Kind(
+        group="v1",
+        plural="pods",
+        selector=LABEL_SERVICE,
+        about=lambda one: str(one["metadata"]["labels"][LABEL_SERVICE]),
+        unread=frozenset({"managedFields", "spec"}),
+    ),
 )
 """What a pass reads of the cluster, but for KServe's ConfigMap."""
 

@@ -74,7 +74,7 @@ def sample(name: str, value: str, **labels: str) -> Sample:
 
 def samples(of: str) -> Samples:
     info = sample(metrics.INFO, "1", model="iris", version=of, namespace="default")
-    return Samples({metrics.INFO: (info,), STARTED: (sample(STARTED, "1.5e9"),)})
+    return Samples.of({metrics.INFO: (info,), STARTED: (sample(STARTED, "1.5e9"),)})
 
 
 def serving(**status: object) -> ModelRollout:

@@ -8,6 +8,7 @@ unknown: it is said in the log, once, and no verdict follows from it.
 import json
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -71,7 +72,7 @@ def told(config_map: Document) -> Installation:
 
 
 class KServe:
-    """The one KServe of a cluster, for every rollout."""
+    """The one KServe of a cluster, for every rollout. Safe to use from several threads."""
 
     def __init__(
         self,
@@ -86,15 +87,17 @@ class KServe:
         self._path = f"{collection('v1', namespace, 'configmaps')}/{CONFIG_MAP}"
         self._own_routes = own_routes
         self._monotonic = monotonic
+        self._lock = threading.Lock()
         self._looked: float | None = None
         self._found = Installation()
         self._said: str | None = None
 
     def installation(self) -> Installation:
         """As it was at most a minute ago; the last that could be read, or nothing at all."""
-        if self._looked is None or self._monotonic() - self._looked >= _EVERY:
-            self._look()
-            self._looked = self._monotonic()
+        with self._lock:
+            if self._looked is None or self._monotonic() - self._looked >= _EVERY:
+                self._look()
+                self._looked = self._monotonic()
         return self._found if self._own_routes is None else replace(self._found, own_routes=self._own_routes)
 
     def _look(self) -> None:

@@ -10,11 +10,10 @@ counts arrive with a later window.
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
-from typing import TypeVar
+from functools import partial
 
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,7 +24,8 @@ from kanarya_rollout.observation import Series
 from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.counted import ALWAYS, METRICS, Key, counted
 
-K = TypeVar("K")
+Target = tuple[str, str]
+"""Job and instance: what is scraped."""
 
 TIMEOUT_SECONDS = 5.0
 """For one query."""
@@ -50,8 +50,9 @@ class _Seen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class Sample(_Seen):
-    """One element of an instant vector."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One element of an instant vector. There are tens of thousands in an answer, hence no model."""
 
     metric: dict[str, str]
     """Labels."""
@@ -59,7 +60,7 @@ class Sample(_Seen):
     """Time of evaluation, and the value as Prometheus writes it."""
 
     @property
-    def target(self) -> tuple[str, str]:
+    def target(self) -> Target:
         """Which scrape target it comes from."""
         return self.metric.get("job", ""), self.metric.get("instance", "")
 
@@ -74,30 +75,32 @@ class _Response(_Seen):
     data: _Data = _Data()
 
 
-class Samples(dict[str, tuple[Sample, ...]]):
-    """What was asked → its samples; the keys are those of the queries. With the ways into them, made once."""
+@dataclass(frozen=True, kw_only=True)
+class Samples:
+    """What all queries were answered, by what is looked for in it."""
 
-    @cached_property
-    def started(self) -> Mapping[tuple[str, str], float]:
-        """Target → when its process started, in seconds since the epoch."""
-        return {one.target: float(one.value[1]) for one in self[STARTED]}
+    started: Mapping[Target, float]
+    """When its process started, in seconds since the epoch."""
+    processes: Mapping[str, Sequence[Sample]]
+    """Model → the INFO of each process that serves it, in whatever namespace."""
+    counts: Mapping[Target, Mapping[Key, int]]
+    """Its counters, summed into series."""
+    drift: Sequence[Sample]
+    """Alerts."""
 
-    @cached_property
-    def processes(self) -> Mapping[str, tuple[Sample, ...]]:
-        """Model → the INFO of each process that serves it, in whatever namespace."""
-        return _grouped(self[names.INFO], lambda one: one.metric.get(names.MODEL, ""))
-
-    @cached_property
-    def counters(self) -> Mapping[tuple[str, str], tuple[Sample, ...]]:
-        """Target → its counters."""
-        return _grouped(self[_COUNTERS], lambda one: one.target)
-
-
-def _grouped(samples: Iterable[Sample], by: Callable[[Sample], K]) -> dict[K, tuple[Sample, ...]]:
-    found: dict[K, list[Sample]] = defaultdict(list)
-    for one in samples:
-        found[by(one)].append(one)
-    return {key: tuple(those) for key, those in found.items()}
+    @classmethod
+    def of(cls, answers: Mapping[str, Sequence[Sample]]) -> "Samples":
+        """`answers`: by the keys of the queries; one that is absent is empty."""
+        processes: defaultdict[str, list[Sample]] = defaultdict(list)
+        for one in answers.get(names.INFO, ()):
+            processes[one.metric.get(names.MODEL, "")].append(one)
+        counts: defaultdict[Target, defaultdict[Key, int]] = defaultdict(partial(defaultdict, int))
+        keys: dict[Key, Key] = {}  # few, in thousands of targets
+        for one in answers.get(_COUNTERS, ()):
+            for key, count in counted(one.metric.get("__name__", ""), one.metric, float(one.value[1])):
+                counts[one.target][keys.setdefault(key, key)] += count
+        started = {one.target: float(one.value[1]) for one in answers.get(STARTED, ())}
+        return cls(started=started, processes=processes, counts=counts, drift=answers.get(_DRIFT, ()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +153,7 @@ class Prometheus:
 
     def _all(self) -> Samples | Unreachable:
         try:
-            return Samples({name: self._query(query) for name, query in _QUERIES.items()})
+            return Samples.of({name: self._query(query) for name, query in _QUERIES.items()})
         except Unreachable as error:
             return error
 
@@ -190,7 +193,7 @@ class PrometheusMetrics:
     def drifting(self, version: str) -> tuple[str, ...]:
         """As the port says: where chart `monitoring` has its alert."""
         here = {names.MODEL: self._model, names.VERSION: version, "namespace": self._namespace}
-        alerts = (one.metric for one in self._prometheus.samples(fresh=False)[_DRIFT])
+        alerts = (one.metric for one in self._prometheus.samples(fresh=False).drift)
         return tuple(sorted(one.get(names.FEATURE, "") for one in alerts if here.items() <= one.items()))
 
 
@@ -198,8 +201,7 @@ class PrometheusMetrics:
 class Server:
     """A process that was scraped."""
 
-    target: tuple[str, str]
-    """Job and instance."""
+    target: Target
     version: str
     started: float
     """Seconds since the epoch."""
@@ -224,10 +226,8 @@ def servers_of(samples: Samples, model: str, namespace: str) -> Iterator[Server]
 
 def series_of(server: Server, samples: Samples) -> Iterator[Series]:
     """One process's counters. Those of its own version are there from the start, at 0."""
-    counts: dict[Key, int] = defaultdict(int, {(server.version, kind, None, None): 0 for kind in ALWAYS})
-    for one in samples.counters.get(server.target, ()):
-        for key, count in counted(one.metric.get("__name__", ""), one.metric, float(one.value[1])):
-            counts[key] += count
+    counts: dict[Key, int] = {(server.version, kind, None, None): 0 for kind in ALWAYS}
+    counts.update(samples.counts.get(server.target, {}))
     started = datetime.fromtimestamp(server.started, UTC)
     for (version, kind, bound, of), count in counts.items():
         yield Series(source=server.source, version=version, kind=kind, value=count, bound=bound, of=of, started=started)

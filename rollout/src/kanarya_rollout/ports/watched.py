@@ -42,6 +42,8 @@ class Kind:
     """Label that they must have; they are found by its value."""
     about: Callable[[Document], str]
     """Name of the InferenceService that an object has to do with."""
+    unread: frozenset[str] = frozenset()
+    """Fields, of an object or its metadata, that nobody asks for. They are not kept: thousands of pods are much memory."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -207,7 +209,8 @@ class _Watch:
     def _selected(self) -> dict[str, str]:
         return {"labelSelector": self.kind.selector} if self.kind.selector else {}
 
-    def _put(self, place: tuple[str, str], document: Document) -> None:
+    def _put(self, place: tuple[str, str], announced: Document) -> None:
+        document = _without(announced, self.kind.unread)
         self._drop(place)
         self._objects[place] = document
         self.announced[place[0], self.kind.about(document)] += 1
@@ -220,6 +223,11 @@ class _Watch:
             self.announced[place[0], self.kind.about(document)] += 1
             if self.kind.selector:
                 self._labelled[place[0], _label(document, self.kind.selector)].pop(place[1], None)
+
+
+def _without(document: Document, unread: frozenset[str]) -> Document:
+    kept = {key: value for key, value in document.items() if key not in unread}
+    return {**kept, "metadata": {key: value for key, value in document["metadata"].items() if key not in unread}}
 
 
 def _place(document: Document) -> tuple[str, str]:
