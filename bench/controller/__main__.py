@@ -28,8 +28,8 @@ from surroundings import ROOT, Surroundings, apiserver
 RESULTS = ROOT / "bench/results/controller.json"
 GOAL_SHARE = 0.20
 """Of one processor, at rest."""
-GOAL_FIRST_ROUND = 60.0
-"""Seconds."""
+GOAL_FIRST_ROUND = 20.0
+"""Seconds of a processor, which a busy machine changes less than the clock's."""
 QUERIES_A_MINUTE = 4 * 60
 """At most: four a second, however many rollouts there are."""
 FEW, MANY = "bench-few", "bench-many"
@@ -52,9 +52,9 @@ def goals(few: Measured, all_of_them: Measured) -> tuple[Goal, ...]:
             holds=all_of_them.share <= GOAL_SHARE,
         ),
         Goal(
-            text=f"a first round of at most {GOAL_FIRST_ROUND:.0f} s",
-            found=f"{all_of_them.first_round:.0f} s",
-            holds=all_of_them.first_round <= GOAL_FIRST_ROUND,
+            text=f"a first round of at most {GOAL_FIRST_ROUND:.0f} s of a processor",
+            found=f"{all_of_them.first_round_processor:.1f} s, after {all_of_them.first_round:.0f} s",
+            holds=all_of_them.first_round_processor <= GOAL_FIRST_ROUND,
         ),
         Goal(
             text=f"no more queries to Prometheus than of a tenth of the rollouts, or {QUERIES_A_MINUTE} a minute",
@@ -78,6 +78,7 @@ def table(results: list[Measured]) -> Table:
     rows = {
         "first round, s": lambda one: f"{one.first_round:.0f}",
         "  of a processor": lambda one: f"{one.first_round_processor:.1f}",
+        "  queries to Prometheus": lambda one: f"{one.first_queries:.0f}",
         "  calls to MLflow": lambda one: f"{one.registry_calls:,}",
         "  MLflow's of a processor": lambda one: f"{one.registry_processor:.1f}",
         "at rest, of one processor": lambda one: f"{one.share:.1%}",

@@ -20,7 +20,7 @@ FIRST_ROUND_SECONDS = 300.0
 """At most, until every rollout was looked at once."""
 REST_SECONDS = 180.0
 """At most, from there to rest."""
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 5.0
 """Between two looks at the first round; each costs the controller a page of all its rollouts."""
 CALM = 1.5
 """Times as many passes in an interval as there are rollouts, and the controller is not at rest."""
@@ -33,6 +33,8 @@ class Measured:
     """Seconds from the first look until every rollout was looked at once, to LOOK_SECONDS."""
     first_round_processor: float
     """Seconds of a processor, from the process's start on."""
+    first_queries: float
+    """To Prometheus, in the first round."""
     registry_calls: int
     """To MLflow, in the first round."""
     registry_processor: float
@@ -74,7 +76,7 @@ def measure(around: Surroundings, spaces: Sequence[str], seconds: float, folder:
         "BENCH_SERVERS": around.servers,
     }
     log, rollouts = folder / "controller.log", sum(len(around.rollouts[space]) for space in spaces)
-    calls, taken = around.registry_calls(), around.registry_seconds()
+    calls, queries, taken = around.registry_calls(), around.queries(), around.registry_seconds()
     with running([sys.executable, str(HERE / "process.py")], log, **environment) as process:
         console.print(f"a controller of {rollouts:,} rollouts, process {process.pid}", highlight=False)
         await_(f"{around.page}/readyz", log)
@@ -84,6 +86,7 @@ def measure(around: Surroundings, spaces: Sequence[str], seconds: float, folder:
             first = {
                 "first_round": first_round,
                 "first_round_processor": controller.processor(),
+                "first_queries": around.queries() - queries,
                 "registry_calls": around.registry_calls() - calls,
                 "registry_processor": around.registry_seconds() - taken,
             }
