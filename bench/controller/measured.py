@@ -14,7 +14,7 @@ import httpx
 import psutil
 import world
 from rich.console import Console
-from surroundings import HERE, Surroundings, await_, running
+from surroundings import HERE, Surroundings, await_, counted, running
 
 FIRST_ROUND_SECONDS = 300.0
 """At most, until every rollout was looked at once."""
@@ -135,7 +135,7 @@ class _Controller:
     def passes(self) -> dict[str, float]:
         """Rollout → how often it was looked at."""
         text = httpx.get(f"{self._page}/metrics", timeout=60, trust_env=False).text
-        return world.counted(text, "kanarya_rollout_passes_total", "rollout")
+        return counted(text, "kanarya_rollout_passes_total", "rollout")
 
     def processor(self) -> float:
         """Seconds of a processor that it has taken."""

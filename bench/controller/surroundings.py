@@ -20,6 +20,7 @@ import httpx
 import psutil
 import world
 from mlflow.tracking import MlflowClient
+from prometheus_client.parser import text_string_to_metric_families
 from rich.console import Console
 
 from kanarya_contracts.names import API_VERSION, TAG_DIGEST
@@ -80,12 +81,12 @@ class Surroundings:
     def queries(self) -> float:
         """That Prometheus has answered."""
         asked = httpx.get(f"{self.prometheus}/metrics", timeout=60, trust_env=False).text
-        return world.counted(asked, "prometheus_http_requests_total", "handler").get("/api/v1/query", 0.0)
+        return counted(asked, "prometheus_http_requests_total", "handler").get("/api/v1/query", 0.0)
 
     def calls(self) -> dict[str, float]:
         """That the API server has answered, by verb; the bench's own among them."""
         with self.cluster.client() as http:
-            return world.counted(http.get("/metrics").text, "apiserver_request_total", "verb")
+            return counted(http.get("/metrics").text, "apiserver_request_total", "verb")
 
     def doing(self, spaces: Sequence[str]) -> dict[str, int]:
         """Conditions that are true, with their reasons → how many rollouts are in them."""
@@ -133,6 +134,17 @@ class Surroundings:
             for name in names
             for version in (world.STABLE, world.CANDIDATE)
         ]
+
+
+def counted(text: str, name: str, label: str) -> dict[str, float]:
+    """A metric of an exposition, summed by a label."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for one in family.samples:
+            if one.name == name:
+                key = one.labels.get(label, "")
+                found[key] = found.get(key, 0.0) + one.value
+    return found
 
 
 def free_port() -> int:

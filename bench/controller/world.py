@@ -6,8 +6,6 @@ no gate can tell yet, so the controller has nothing to change: what is measured 
 
 from datetime import UTC, datetime
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from kanarya_contracts.names import API_VERSION, ConditionType, Reason
 from kanarya_contracts.rollout import Condition, Ledger, ModelRollout, ModelRolloutStatus, VersionRef
 from kanarya_rollout.ports import httproute, inferenceservice
@@ -28,17 +26,6 @@ def digest(version: str) -> str:
 
 def uri(model: str, version: str) -> str:
     return f"s3://models/{model}/{version}"
-
-
-def counted(text: str, name: str, label: str) -> dict[str, float]:
-    """A metric of an exposition, summed by a label."""
-    found: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for one in family.samples:
-            if one.name == name:
-                key = one.labels.get(label, "")
-                found[key] = found.get(key, 0.0) + one.value
-    return found
 
 
 def rollout(space: str, name: str) -> ModelRollout:

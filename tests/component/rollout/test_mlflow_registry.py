@@ -256,12 +256,14 @@ def test_a_server_that_accepts_and_says_nothing_is_unreachable_within_seconds():
 
 def test_a_server_that_says_nothing_is_waited_for_once_by_all_models_and_asked_again_later(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
-    ahead = [0.0]
+    times = [0.0, 4.0]  # before and after the only call
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)
         silent.setblocking(False)
-        registry = MlflowRegistry(f"http://127.0.0.1:{silent.getsockname()[1]}", monotonic=lambda: time.monotonic() + ahead[0])
+        registry = MlflowRegistry(
+            f"http://127.0.0.1:{silent.getsockname()[1]}", monotonic=lambda: times.pop(0) if times[1:] else times[0]
+        )
 
         def connections(models: int) -> int:
             for number in range(models):
@@ -276,7 +278,7 @@ def test_a_server_that_says_nothing_is_waited_for_once_by_all_models_and_asked_a
 
         assert connections(1) > 0
         assert connections(2 * FEW) == 0
-        ahead[0] = 3600.0
+        times[:] = [3600.0]
         assert connections(1) > 0
 
 

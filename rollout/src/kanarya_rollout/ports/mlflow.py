@@ -44,7 +44,7 @@ LEISURE = 20
 VERSION_SECONDS = 600.0
 """For which a version that has a digest is good, unless we write on it."""
 
-SILENCE = 4
+SILENCE = 2
 """A server that did not answer is not asked again for this many times as long as it was waited for, so that a thousand rollouts
 do not wait for it one after the other."""
 
