@@ -59,7 +59,7 @@ WATCHED = (
         plural="deployments",
         selector=LABEL_SERVICE,
         about=lambda one: str(one["metadata"]["labels"][LABEL_SERVICE]),
-        unread=frozenset({"managedFields", "spec"}),
+        unread=frozenset({"managedFields"}),  # its ports are read
     ),
     Kind(
         group="v1",
