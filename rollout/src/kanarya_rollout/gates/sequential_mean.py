@@ -1,28 +1,12 @@
 """Is the candidate's mean score below the stable version's by more than `tolerate`? Above it by more than `refuse`?
 
-Scores lie between bounds that are stated beforehand, and are scaled to 0..1 with 1 the best. d is the difference of the
-means. Predictable plug-in empirical Bernstein e-process of I. Waudby-Smith, A. Ramdas, "Estimating means of bounded random
-variables by betting" (JRSS B 86(1), 2024, arXiv 2010.09686), theorem 2: with psi(l) = -ln(1 - l) - l, a bet l in (0, 1) and a
-guess g in [0, 1] that rest on the past alone, and X in [0, 1] of mean m,
-
-    E[ exp( l (X - m) - psi(l) (X - g)^2 ) ] <= 1
-
-(lemma 4.1 of X. Fan, I. Grama, Q. Liu, "Exponential inequalities for martingales with applications", 2015; it needs
-X - g >= -1). The same holds of 1 - X. Bets are kept through a window, so the product over it needs n, the sum and the sum of
-squares alone: counters. The candidate bets on one side and the stable version on the other, l_c n_c = l_s n_s = B, and
-
-    ln e = B (boundary - d of the window) - psi(l_c) sum (X_c - g_c)^2 - psi(l_s) sum (X_s - g_s)^2
-
-has E[e] <= exp(B (boundary - d)) <= 1 for every d >= boundary, whatever the means are: they may drift from window to window,
-together. That is the e-variable against the candidate; the one for it has the signs of the first term turned round.
-B is the bet that grows fastest if d lies a certain gap beyond the boundary, B = gap / (v_c / n_c + v_s / n_s) with the
-variances seen before; the mean over a grid of gaps is an e-process. It rests on the window's n, never on its scores.
+1 is the best score, whichever way they were counted. Against the candidate and for it one e-process each, the mean over a
+grid of gaps of the e-variables in `means`: exact for scores between bounds that are stated beforehand.
 
 A window stays open until it has scores of both versions. Scores outside their bounds void all this: the gate then says so,
 and neither refuses nor accepts any more.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -30,42 +14,11 @@ from functools import lru_cache
 
 from kanarya_contracts.rollout import Evidence, GateSpec, ScoreBounds, Tally, Verdict
 from kanarya_rollout.gates.gate import Saved, packed, progress, unpacked
+from kanarya_rollout.gates.means import MILLION, Scaled, bets
 from kanarya_rollout.gates.mixture import Thresholds, evidence, geometric, lacks, log_mean_exp
 from kanarya_rollout.gates.window import Scores, Sums
 
 _POINTS = 10
-_LARGEST = 0.75
-"""No bet is larger: beyond, one surprising score costs more than many good ones bring."""
-_MILLION = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Scaled:
-    """Scores of one version between 0 and 1."""
-
-    n: int
-    total: float
-    squares: float
-
-    @property
-    def guess(self) -> float:
-        """The mean that they suggest, shrunk to a half."""
-        return min(max((self.total + 0.5) / (self.n + 1), 0.0), 1.0)
-
-    @property
-    def variance(self) -> float:
-        """The variance that they suggest, shrunk to a quarter: the largest there is."""
-        return max(0.25 + self.around(self.guess), 1e-9) / (self.n + 1)
-
-    def around(self, guess: float) -> float:
-        """Sum of squared distances from a guess."""
-        return max(0.0, self.squares - 2 * guess * self.total + self.n * guess * guess)
-
-    @property
-    def impossible(self) -> bool:
-        """Whether some lie outside 0..1: there, no square is larger than its number."""
-        slack = 1e-6 * (self.n + 1)
-        return not -slack <= self.squares <= self.total + slack or self.total > self.n + slack
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,12 +55,8 @@ class Law:
 
     def scaled(self, sums: Sums) -> Scaled:
         """Sums of scores as sums of what lies between 0 and 1."""
-        n, total, squares = sums.n, sums.total / _MILLION, sums.squares / _MILLION
-        squares = (squares - 2 * self.low * total + n * self.low**2) / self.width**2
-        total = (total - n * self.low) / self.width
-        if self.mirrored:
-            total, squares = n - total, n - 2 * total + squares
-        return Scaled(n=n, total=total, squares=squares)
+        found = Scaled.of(sums, self.low, self.width)
+        return found.mirrored if self.mirrored else found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,13 +113,8 @@ class SequentialMean:
     def _increments(self, candidate: Scaled, stable: Scaled) -> Iterator[tuple[float, float]]:
         """(ln e against, ln e for) of one window, for each gap."""
         before = self.law.scaled(self.past.candidate), self.law.scaled(self.past.stable)
-        spread = before[0].variance / candidate.n + before[1].variance / stable.n
-        distances = candidate.around(before[0].guess), stable.around(before[1].guess)
-        difference = candidate.total / candidate.n - stable.total / stable.n
-        most = _LARGEST * min(candidate.n, stable.n)
-        for gap in self.law.gaps:
-            bet = min(gap / spread, most)
-            cost = _psi(bet / candidate.n) * distances[0] + _psi(bet / stable.n) * distances[1]
+        difference = candidate.mean - stable.mean
+        for bet, cost in bets(self.law.gaps, candidate=candidate, stable=stable, before=before):
             yield bet * (self.law.tolerate - difference) - cost, bet * (difference - self.law.refuse) - cost
 
     def judge(self, elapsed: float | None = None) -> Evidence:
@@ -214,12 +158,8 @@ class SequentialMean:
         return f"{means}: better by more than {self.law.refuse * self.law.width:+g}"
 
 
-def _psi(bet: float) -> float:
-    return -math.log1p(-bet) - bet
-
-
 def _mean(sums: Sums) -> float:
-    return sums.total / _MILLION / sums.n
+    return sums.total / MILLION / sums.n
 
 
 def _tally(sums: Sums) -> Tally:
