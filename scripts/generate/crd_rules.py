@@ -93,7 +93,13 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
         ),
     ),
     "spec.strategy.abTest.sticky": (("has(self.header) != has(self.cookie)", "expected exactly one of header, cookie"),),
-    "spec.strategy.abTest.goal.minimumEffect": (_SHARE,),
+    "spec.strategy.abTest.goal": (
+        ("!has(self.scores) || double(self.scores.low) < double(self.scores.high)", "scores: expected low < high"),
+        (
+            f"double(self.minimumEffect) > 0.0 && double(self.minimumEffect) < (has(self.scores) ? {_REACH} : 1.0)",
+            "minimumEffect: expected more than 0 and less than 1 or, with scores, than high - low",
+        ),
+    ),
     "spec.strategy.abTest.goal.alpha": (_SHARE,),
     "spec.registry": (
         ("self.stableAlias != self.candidateAlias", "stableAlias and candidateAlias: expected two different ones"),

@@ -48,6 +48,11 @@ def users(**changes: object) -> dict[str, Any]:
     return changed(manifest(), "spec.strategy", {"abTest": test | changes})
 
 
+def revenue(effect: str = "2.5", **bounds: str) -> dict[str, Any]:
+    """An A/B test whose goal is a mean."""
+    return users(goal={"name": "revenue", "minimumEffect": effect, "scores": bounds})
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a misspelt field": (changed(manifest(), "spec.trafic", {}), 'unknown field "spec.trafic"'),
     "no registry": (without(manifest(), "spec.registry"), "spec.registry: Required value"),
@@ -198,6 +203,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "users by nothing": (users(sticky={}), "expected exactly one of header, cookie"),
     "a split of all": (users(split=100), "should be less than or equal to 99"),
     "an effect of 0": (users(goal={"name": "purchase", "minimumEffect": "0"}), "expected more than 0 and less than 1"),
+    "an effect as large as the bounds": (revenue("60", low="-10", high="50"), "with scores, than high - low"),
+    "a goal's bounds that are one": (revenue(low="5", high="5"), "scores: expected low < high"),
+    "a goal without an upper bound": (revenue(low="5"), "spec.strategy.abTest.goal.scores.high: Required value"),
     "a goal that is a gate": (
         users(goal={"name": "error-rate", "minimumEffect": "0.01"}),
         "a gate has the name of strategy.abTest.goal",
@@ -269,11 +277,12 @@ def test_defaults_are_those_of_the_models(api: Any) -> None:
     assert "status" not in said
 
 
-def test_an_ab_test_is_accepted_with_the_models_defaults(api: Any) -> None:
-    said = api.call("POST", OBJECTS + DRY, users())
+@pytest.mark.parametrize("document", [users(), revenue(high="500"), revenue(low="-20.5", high="500", better="lower")])
+def test_an_ab_test_is_accepted_with_the_models_defaults(api: Any, document: dict[str, Any]) -> None:
+    said = api.call("POST", OBJECTS + DRY, document)
     assert said["kind"] == "ModelRollout", said["message"]
     assert said["spec"]["strategy"]["abTest"]["split"] == 50
-    served, written = ({"metadata": {"name": "iris"}, "spec": one["spec"]} for one in (said, users()))
+    served, written = ({"metadata": {"name": "iris"}, "spec": one["spec"]} for one in (said, document))
     assert validated(ModelRollout, served, source="server").spec == validated(ModelRollout, written, source="file").spec
 
 

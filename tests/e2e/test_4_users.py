@@ -174,3 +174,18 @@ def test_a_report_of_somebody_who_is_in_no_test_is_refused(users_are_told_apart:
         nobody, somebody = one._post("/feedback", goal, None), one._post("/feedback", goal, "somebody")
 
     assert (nobody[0], somebody[0]) == (400, 200)
+
+
+def test_a_score_is_counted_between_the_bounds_that_the_gateway_says_and_refused_outside(
+    kube: Any, users_are_told_apart: None
+) -> None:
+    one, mean = Users(threading.Event(), seed=0, regular=[], challenger=""), {"name": "revenue", "minimumEffect": "5"}
+
+    def answers() -> list[int]:
+        reports = [{"model_version": "1", "goal": {"name": "revenue", "score": score}} for score in (12.5, 100, 100.5, -1)]
+        return [one._post("/feedback", report, "somebody")[0] for report in reports]
+
+    with closing(one):
+        assert answers() == [400] * 4  # the test is about a purchase
+        strategy(kube, {"abTest": {**TEST, "goal": {**mean, "scores": {"high": "100"}}}})
+        eventually(lambda: answers() == [200, 200, 400, 400], "the gateway says the goal's bounds", seconds=60)

@@ -24,7 +24,7 @@ import yaml
 
 from kanarya_cli.local import launch
 from kanarya_cli.local.ports import HOST, claim
-from kanarya_contracts.names import BUCKET_HEADER, FIELD_MANAGER
+from kanarya_contracts.names import BUCKET_HEADER, FIELD_MANAGER, SCORES_HEADER
 
 CACHE = Path(os.environ.get("KANARYA_CLUSTER_CACHE", Path.home() / ".cache/kanarya-cluster"))
 PROGRAM = CACHE / "bin/envoy-gateway"
@@ -42,7 +42,7 @@ Backends = dict[tuple[str, int], int]
 
 
 class Echo(BaseHTTPRequestHandler):
-    """A version: answers with its name and the bucket that it was told."""
+    """A version: answers with its name and the bucket that it was told, and in a header with what it was told of scores."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -51,6 +51,7 @@ class Echo(BaseHTTPRequestHandler):
         body = json.dumps([self.server.version, self.headers[BUCKET_HEADER]]).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header(SCORES_HEADER, self.headers[SCORES_HEADER] or "")
         self.end_headers()
         self.wfile.write(body)
 

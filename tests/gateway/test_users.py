@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from kanarya_contracts.names import SCORES_HEADER
 from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.gateway import GatewayTraffic
 from kanarya_rollout.sticky import Sticky, bucket
@@ -22,7 +23,10 @@ ROLLOUT = a_rollout(
     traffic={"gatewayRef": {"name": "public", "namespace": "default"}},
     strategy={"abTest": {"sticky": {"header": "x-user-id"}, "goal": {"name": "purchase", "minimumEffect": "0.1"}}},
 )
-REST, USERS = (Sticky(header="x-user-id", salt=f"iris/{version or ''}", candidate=version) for version in (None, "8"))
+SCORES = "revenue -20..500.5"
+REST, USERS = (
+    Sticky(header="x-user-id", salt=f"iris/{version or ''}", candidate=version, scores=SCORES) for version in (None, "8")
+)
 KEYS = [f"user-{number}" for number in range(200)]
 
 
@@ -79,6 +83,10 @@ class World:
         answer = self.http.get("/v2/models/iris/infer", headers=headers | ({} if key is None else {"x-user-id": key}))
         return answer.status_code, answer.json() if answer.status_code == 200 else [answer.text, None]
 
+    def told(self, **headers: str) -> str:
+        """What the server hears of scores."""
+        return self.http.get("/v2/models/iris/feedback", headers=headers).headers[SCORES_HEADER]
+
     @contextmanager
     def asked_all_the_while(self) -> Iterator[list[str]]:
         """What clients without a key were not answered."""
@@ -130,6 +138,8 @@ def test_users_have_one_version_each_and_a_weight_moves_those_it_says_and_nobody
             assert [key for key in KEYS if not world.serves_as(weight, key, USERS)] == []
             assert world.answer(None) == (200, ["7", None])
             assert world.answer(None, **{"x-kanarya-bucket": "00"}) == (200, ["7", None])
+            mine = {SCORES_HEADER: "revenue 0..1"}
+            assert (world.told(**{"x-user-id": "user-1"}, **mine), world.told(**mine)) == (SCORES, "")
         world.until({"7": 0, "8": 100}, USERS)
         assert {world.answer(key)[1][0] for key in KEYS} == {"8"}
         world.until({"7": 0, "8": 100}, None)

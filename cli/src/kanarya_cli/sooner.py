@@ -22,7 +22,8 @@ def sooner(rollout: ModelRollout, gate: GateSpec | Goal) -> str | None:
     if row is None or row.verdict not in {"Inconclusive", "NoData"} or row.needs == 0:
         return None
     if isinstance(gate, Goal):
-        return "sooner with a split nearer to half, users who are reported sooner, or a larger minimumEffect"
+        bounds = "bounds nearer to what users' scores are, " if gate.scores is not None else ""
+        return f"sooner with a split nearer to half, users who are reported sooner, {bounds}or a larger minimumEffect"
     if _within_limit(row, gate):
         return None
     if rollout.status.canary_mirror and not gate.judged_by_copies:

@@ -7,12 +7,14 @@ A line that cannot be read is InvalidInput with its number and every problem in 
 """
 
 import json
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from kanarya_contracts.problems import Problem, agreed, from_validation, problem
+from kanarya_contracts.goals import ScoredGoal
+from kanarya_contracts.problems import InvalidInput, Problem, agreed, from_validation, problem
 from kanarya_contracts.quantities import format_decimal
 from kanarya_contracts.rollout import Evidence, ModelRollout
 from kanarya_contracts.rollout.base import Percent, Strict
@@ -20,10 +22,15 @@ from kanarya_rollout.gates import Pairs
 from kanarya_rollout.replay import Answer, Counts, Replay
 
 _MILLION = 1_000_000
+_SLACK = 1e-6
+"""What rounding may add to a sum for each score, of their reach."""
 _encoded = json.JSONEncoder(ensure_ascii=False).encode
 
 Count = Annotated[int, Field(ge=0)]
 """How many, in this window."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+"""A sum over this window."""
 
 
 class Side(Strict):
@@ -48,9 +55,13 @@ class Side(Strict):
     predictions: dict[str, Count] = Field(default_factory=dict)
     """Rows answered with each class."""
     users: Count = 0
-    """Users of an A/B test of whom it was reported in this window whether they reached its goal."""
+    """Users of an A/B test of whom it was reported in this window what became of them."""
     reached: Count = 0
-    """Of them."""
+    """Of them, where the goal is reached or not."""
+    goal_sum: Number = 0.0
+    """Where the goal is a mean: sum of their scores, in the scores' unit."""
+    goal_squares: Annotated[Number, Field(ge=0)] = 0.0
+    """Sum of their squares."""
 
     @model_validator(mode="after")
     def _parts_of_wholes(self) -> Self:
@@ -65,8 +76,23 @@ class Side(Strict):
                 wrong.append(problem(f"got {part}, expected {whole} or less, which is the number of {said}", name))
         return agreed(self, wrong)
 
-    def counts(self) -> Counts:
-        """As a replay takes them."""
+    def impossible(self, goal: ScoredGoal) -> Iterator[tuple[str, str]]:
+        """Fields with sums that scores between the goal's bounds cannot have, and what is wrong with them."""
+        n, total, low, high = self.users, self.goal_sum, float(goal.low), float(goal.high)
+        slack, reach = _SLACK * (n + 1), high - low
+        if not n * low - slack * reach <= total <= n * high + slack * reach:
+            yield "goalSum", f"got {total:g}, expected {n * low:g} to {n * high:g} for {n} users with scores {goal.bounds}"
+            return
+        least, most = total**2 / max(n, 1), (low + high) * total - n * low * high  # because (x - low) (high - x) >= 0
+        if not least - slack * reach**2 <= self.goal_squares <= most + slack * reach**2:
+            text = (
+                f"got {self.goal_squares:g}, expected {least:g} to {most:g} for {n} users with scores {goal.bounds} that sum to"
+            )
+            yield "goalSquares", f"{text} {total:g}"
+
+    def counts(self, goal: ScoredGoal | None) -> Counts:
+        """As a replay takes them. `goal`: of an A/B test that compares means; scores are counted as shares then."""
+        shares = self._shares(goal) if goal is not None else (0.0, 0.0)
         return Counts(
             requests=self.requests,
             errors=self.errors,
@@ -79,7 +105,16 @@ class Side(Strict):
             predictions=self.predictions,
             users=self.users,
             reached=self.reached,
+            goal_sum=round(shares[0] * _MILLION),
+            goal_squares=round(shares[1] * _MILLION),
         )
+
+    def _shares(self, goal: ScoredGoal) -> tuple[float, float]:
+        """Sum and sum of squares of the scores as shares of the way between the bounds."""
+        n, total, low, width = self.users, self.goal_sum, float(goal.low), float(goal.high - goal.low)
+        share = min(max(0.0, (total - n * low) / width), float(n))
+        squares = (self.goal_squares - 2 * low * total + n * low**2) / width**2
+        return share, min(max(0.0, squares), share)
 
 
 class PairsLine(Strict):
@@ -122,6 +157,8 @@ class Conversation:
     def __init__(self, rollout: ModelRollout, *, source: str, patient: bool) -> None:
         """`source` names the lines in errors. `patient`: see Replay."""
         self._begun = Replay(rollout, patient=patient)
+        test = rollout.spec.strategy.ab_test
+        self._goal = test.goal.scored if test is not None else None
         self._source = source
         self._replays: dict[str, tuple[Replay, int]] = {}
         self._lines = 0
@@ -137,8 +174,8 @@ class Conversation:
         answer = replay.step(
             seconds=window.seconds,
             weight=window.weight,
-            candidate=window.candidate.counts(),
-            stable=window.stable.counts(),
+            candidate=window.candidate.counts(self._goal),
+            stable=window.stable.counts(self._goal),
             pairs=window.pairs.counts() if window.pairs is not None else None,
         )
         self._replays[window.rollout] = (replay, number + 1)
@@ -146,11 +183,19 @@ class Conversation:
         return f'{{{name}"window": {number + 1}, {self._text(answer)}}}'
 
     def _read(self, line: bytes) -> WindowLine:
+        number = self._lines
         try:
-            return WindowLine.model_validate_json(line, strict=True)
+            window = WindowLine.model_validate_json(line, strict=True)
         except ValidationError as error:
-            number = self._lines
             raise from_validation(self._source, error, lambda _: number, document=_parsed(line)) from None
+        wrong = [
+            Problem(path=(side, name), message=message, line=number)
+            for side, counts in (("candidate", window.candidate), ("stable", window.stable))
+            for name, message in (counts.impossible(self._goal) if self._goal is not None else ())
+        ]
+        if wrong:
+            raise InvalidInput(self._source, wrong)
+        return window
 
     def _text(self, answer: Answer) -> str:
         """What is the same for every window that is answered alike, as those after the end are."""

@@ -81,6 +81,19 @@ GOAL_REACHED = "kanarya_model_goal_reached_total"
 GOAL = "goal"
 """Label: a goal's name, as clients report it; bounded in number."""
 
+GOAL_SCORES = "kanarya_model_goal_scores_total"
+"""Counter {model, version, goal, bounds}: users of an A/B test of whom a client has reported a score, such as revenue."""
+
+GOAL_SCORE_SUM = "kanarya_model_goal_score_sum_total"
+"""Counter {model, version, goal, bounds}: the sum of those scores, each counted as how far it lies from the least to the most
+there can be, 0 to 1."""
+
+GOAL_SCORE_SQUARES = "kanarya_model_goal_score_squares_total"
+"""Counter {model, version, goal, bounds}: the sum of the squares of the same."""
+
+BOUNDS = "bounds"
+"""Label: the least and the most that a score can be, as the rollout says: `0..500`. One outside is refused."""
+
 PREDICTIONS = "kanarya_model_predictions_total"
 """Counter {model, version, class}: rows answered with each class; of a regression, with a number in each bin."""
 

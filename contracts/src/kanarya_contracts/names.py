@@ -44,6 +44,10 @@ ANNOTATION_REQUEST = f"{GROUP}/request"
 BUCKET_HEADER = "x-kanarya-bucket"
 """On a request of an A/B test: its user's bucket, `00` to `99`. The gateway's to write; what a client sends is thrown away."""
 
+SCORES_HEADER = "x-kanarya-scores"
+"""Beside it, where the A/B test's goal is a mean: the goal, and between what the users' scores lie, as `revenue 0..500`. The
+gateway's to write as well."""
+
 HEADER_MIRRORED_TO = "x-kanarya-mirrored-to"
 """On every request that a gateway copies to another version: that version. Its server sees its own number there and knows that
 its answer reaches nobody; the server that answers sees another's. Gateways take it from requests that are not copied."""

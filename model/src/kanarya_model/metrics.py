@@ -43,6 +43,11 @@ _SCORES = {
     names.SCORE_SUM: "Their sum.",
     names.SCORE_SQUARES: "The sum of their squares.",
 }
+_GOAL_SCORES = {
+    names.GOAL_SCORES: "Users of an A/B test of whom clients have reported a score.",
+    names.GOAL_SCORE_SUM: "The sum of those scores, from 0 for the least to 1 for the most there can be.",
+    names.GOAL_SCORE_SQUARES: "The sum of their squares.",
+}
 
 
 class Histogram:
@@ -83,8 +88,8 @@ class Counts:
         self.tally = Tally(contract)
         self.feedback = {version: [0, 0]}
         """Version → right, wrong."""
-        self.goals: dict[tuple[str, str], list[int]] = {}
-        """Version and goal → users, and those of them who reached it."""
+        self.goals: dict[tuple[str, str, str], list[float]] = {}
+        """Version, goal and the bounds of its scores → users, the sum of their shares, the sum of the squares."""
         self.scores = {version: [0.0, 0.0, 0.0]} if contract.task == "regression" else {}
         """Version → how many, their sum, the sum of their squares; nothing where answers are right or wrong."""
         self._lock = Lock()
@@ -156,13 +161,13 @@ class Counts:
 
     def became(self, outcome: GoalReport) -> None:
         """What became of a user of an A/B test. Raises Refusal for one goal too many."""
-        key = (outcome.version, outcome.goal)
+        key = (outcome.version, outcome.goal, outcome.bounds)
         if key not in self.goals and len(self.goals) >= MOST_GOALS:
-            known = listed(tuple(f"{goal} of {version}" for version, goal in self.goals), MOST_GOALS)
+            known = listed(tuple(f"{goal} of {version}" for version, goal, _ in self.goals), MOST_GOALS)
             raise Refusal(Reason.LIMIT, f"goal: this server counts {MOST_GOALS} goals at most, and has {known}")
-        counts = self.goals.setdefault(key, [0, 0])
-        counts[0] += 1
-        counts[1] += outcome.reached
+        counts = self.goals.setdefault(key, [0.0, 0.0, 0.0])
+        for index, amount in enumerate((1.0, outcome.share, outcome.share**2)):
+            counts[index] += amount
 
 
 class Exposition(Collector):
@@ -263,11 +268,13 @@ def _goal_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
     labels = (*_OWN, names.GOAL)
     units = CounterMetricFamily(names.GOAL_UNITS, "Users of an A/B test of whom clients have reported.", labels=labels)
     reached = CounterMetricFamily(names.GOAL_REACHED, "Those of them who reached the goal.", labels=labels)
+    scores = [CounterMetricFamily(name, text, labels=(*labels, names.BOUNDS)) for name, text in _GOAL_SCORES.items()]
     for counts in all_counts:
-        for (version, goal), (n, of_them) in counts.goals.items():
-            units.add_metric((counts.own[0], version, goal), n)
-            reached.add_metric((counts.own[0], version, goal), of_them)
-    return units, reached
+        for (version, goal, bounds), sums in counts.goals.items():
+            own = (counts.own[0], version, goal)
+            for family, amount in zip(scores if bounds else (units, reached), sums, strict=False):
+                family.add_metric((*own, bounds) if bounds else own, amount)
+    return units, reached, *scores
 
 
 def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:

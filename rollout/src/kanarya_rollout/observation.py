@@ -82,6 +82,9 @@ Kind = Literal[
     "predictions",
     "users",
     "reached",
+    "goal-scores",
+    "goal-score-sum",
+    "goal-score-squares",
 ]
 PairOutcome = Literal["both", "lost", "won", "neither"]
 """Of a pair: who was right; `lost`: the champion alone, `won`: the candidate alone."""
@@ -90,8 +93,9 @@ OUTCOMES: tuple[PairOutcome, ...] = ("both", "lost", "won", "neither")
 """What a series counts: inference requests answered with anything but 4xx; those of them that were copies; those with 5xx;
 successes at or under a duration bound (`bound`); labels that proved a prediction right; wrong; labels of copies, by PairOutcome
 (`of`); scores, their sum and the sum of their squares, both in whole millionths; rows answered with a class (`of`); users of an
-A/B test of whom clients have reported, and those of them who reached the goal (`of`). All but labels, scores and users count
-copies too."""
+A/B test of whom clients have reported, and those of them who reached the goal (`of`); where the goal is a mean, users, the sum
+of their scores and of the squares, as shares of the way between the bounds, both in whole millionths (`of`: the goal with its
+bounds). All but labels, scores and users count copies too."""
 
 
 class Series(NamedTuple):
@@ -105,7 +109,7 @@ class Series(NamedTuple):
     bound: float | None = None
     """For `faster`: the histogram's upper bound in seconds; None is +Inf (every success)."""
     of: str | None = None
-    """For `predictions`: the class. For `pairs`: the PairOutcome. For `users` and `reached`: the goal."""
+    """For `predictions`: the class. For `pairs`: the PairOutcome. Of users: what the goal is counted as."""
     started: datetime | None = None
     """When the process started, where the adapter knows. A process first seen in mid-rollout counts from 0 if it started
     after the rollout did; the champion's, if that is unknown, counts from where it is first seen."""

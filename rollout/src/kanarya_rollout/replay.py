@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from kanarya_contracts.names import ConditionType, Reason, Verb
-from kanarya_contracts.rollout import Evidence, ModelRollout, ModelRolloutStatus, Request, Signal
+from kanarya_contracts.rollout import Evidence, Goal, ModelRollout, ModelRolloutStatus, Request, Signal
 from kanarya_rollout.decide import copies, decide, shares
 from kanarya_rollout.gates import Pairs
 from kanarya_rollout.observation import OUTCOMES, Backend, Kind, Observation, RegisteredVersion, RegistryView, Series
@@ -56,9 +56,13 @@ class Counts:
     predictions: Mapping[str, int] = field(default_factory=dict)
     """Rows answered with each class."""
     users: int = 0
-    """Of an A/B test, of whom it was reported whether they reached its goal."""
+    """Of an A/B test, of whom it was reported what became of them."""
     reached: int = 0
-    """Of them."""
+    """Of them, where the goal is reached or not."""
+    goal_sum: int = 0
+    """Where the goal is a mean: sum of their scores, as shares of the way between the bounds, in millionths."""
+    goal_squares: int = 0
+    """Sum of the squares of the same, in millionths."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,7 +98,7 @@ class Replay:
         self._asks_weight = test is not None or any(spec.counts() == "requests" for spec in metrics)
         self._now = _BEGINNING
         self._asked = 0
-        signals, goal = {spec.counts() for spec in metrics}, test.goal.name if test is not None else None
+        signals, goal = {spec.counts() for spec in metrics}, test.goal if test is not None else None
         self._stable, self._candidate = _Side(STABLE, signals, goal), _Side(CANDIDATE, signals, goal)
         self._ended: Answer | None = None
         for _ in range(_MOVES):
@@ -200,7 +204,7 @@ _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
 class _Side:
     """One version's counters, of one process that never ends."""
 
-    def __init__(self, version: str, signals: set[Signal], goal: str | None) -> None:
+    def __init__(self, version: str, signals: set[Signal], goal: Goal | None) -> None:
         self.version = version
         self._goal = goal
         self._scored = "scores" in signals
@@ -244,7 +248,7 @@ class _Side:
         for name, count in counts.predictions.items():
             added["predictions", None, name] = count
         if self._goal is not None:
-            added["users", None, self._goal], added["reached", None, self._goal] = counts.users, counts.reached
+            added |= _reported(counts, self._goal)
         self._count(added)
 
     def series(self) -> Iterable[Series]:
@@ -259,6 +263,18 @@ class _Side:
                 self._series[key] = Series(
                     source=self.version, version=self.version, kind=kind, bound=bound, of=of, value=value
                 )
+
+
+def _reported(counts: Counts, goal: Goal) -> dict[_Key, int]:
+    """What clients said of a window's users."""
+    name = goal.counted_as
+    if goal.scores is None:
+        return {("users", None, name): counts.users, ("reached", None, name): counts.reached}
+    return {
+        ("goal-scores", None, name): counts.users,
+        ("goal-score-sum", None, name): counts.goal_sum,
+        ("goal-score-squares", None, name): counts.goal_squares,
+    }
 
 
 def _version(version: str) -> RegisteredVersion:

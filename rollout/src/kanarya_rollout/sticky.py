@@ -28,12 +28,14 @@ class Sticky:
     """What makes the buckets of one test other ones than those of the next."""
     candidate: str | None = None
     """The version that the lowest buckets get; None while there is none. Everybody else, and who has no key, gets another."""
+    scores: str | None = None
+    """What the gateway tells the server of a goal that is a mean, beside each user's bucket: SCORES_HEADER."""
 
     @property
     def context(self) -> dict[str, str]:
         """For the script."""
         key = {"header": self.header} if self.header is not None else {"cookie": self.cookie or ""}
-        return {**key, "salt": self.salt}
+        return {**key, "salt": self.salt, **({"scores": self.scores} if self.scores is not None else {})}
 
     def splits(self, weights: Mapping[str, int]) -> bool:
         """Whether there are users to be told apart at these weights."""

@@ -16,7 +16,7 @@ from kanarya_cli.local.envoy import VERSION_HEADER
 from kanarya_cli.local.ports import HOST, claim
 from kanarya_cli.local.processes import Processes
 from kanarya_cli.local.traffic import EnvoyTraffic, Gateway
-from kanarya_contracts.names import BUCKET_HEADER
+from kanarya_contracts.names import BUCKET_HEADER, SCORES_HEADER
 from kanarya_rollout.sticky import LONGEST_KEY, Sticky, bucket
 
 SALT = "iris/2"
@@ -65,6 +65,7 @@ class Echo(BaseHTTPRequestHandler):
         body = json.dumps(self.headers[BUCKET_HEADER]).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
+        self.send_header(SCORES_HEADER, self.headers[SCORES_HEADER] or "")
         self.end_headers()
         self.wfile.write(body)
 
@@ -148,6 +149,23 @@ def test_a_cookie_tells_users_apart_as_well_as_a_header(world: World) -> None:
             assert world.ask(cookie=cookies) == ("2" if expected < 50 else "1", f"{expected:02d}"), cookies
     for cookies in ("", "uid=", "theme=uid", "xuid=user-1", "x_user_id=user-1"):
         assert world.ask(cookie=cookies) == ("1", None), cookies
+
+
+def test_the_server_is_told_the_bounds_of_a_goal_that_is_a_mean_and_by_nobody_else(world: World) -> None:
+    def told(**headers: str) -> str:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return world.http.get("/v2/models/iris/feedback", headers=sent).headers[SCORES_HEADER]
+
+    mean = Sticky(header="x-user-id", salt=SALT, candidate="2", scores="revenue -20..500.5")
+    world.route({"1": 50, "2": 50}, mean)
+    eventually(lambda: world.gateway._splits()["iris"].sticky == mean)
+    assert [told(x_user_id=user) for user in USERS[:20]] == ["revenue -20..500.5"] * 20
+    assert told(x_user_id="user-1", x_kanarya_scores="revenue 0..1") == "revenue -20..500.5"
+    assert (told(), told(x_kanarya_scores="revenue 0..1")) == ("", "")
+
+    world.route({"1": 50, "2": 50}, BY_HEADER)
+    eventually(lambda: world.gateway._splits()["iris"].sticky == BY_HEADER)
+    assert (told(x_user_id="user-1"), told(x_user_id="user-1", x_kanarya_scores="revenue 0..1")) == ("", "")
 
 
 def test_what_is_in_force_is_read_back_with_how_users_are_told_apart(world: World) -> None:

@@ -1,18 +1,22 @@
-"""What became of a user of an A/B test: counted once, for the version the user had, if the gateway has drawn the user."""
+"""What became of a user of an A/B test: counted once, for the version the user had, if the gateway has drawn the user; and a
+score, if it lies between the bounds that the gateway says."""
 
 import json
 
 import pytest
 
 USERS, REACHED = "kanarya_model_goal_units_total", "kanarya_model_goal_reached_total"
+SCORES = tuple(f"kanarya_model_goal_{name}_total" for name in ("scores", "score_sum", "score_squares"))
 
 
-def report(asked, *, drawn=True, version="2", goal=None, **more):
+def report(asked, *, drawn=True, scores=None, version="2", goal=None, **more):
     body = {"model_version": version, "goal": {"name": "purchase", "reached": True} if goal is None else goal, **more}
     content = json.dumps(body).encode()
     headers = {"content-type": "application/json", "content-length": str(len(content))}
     if drawn:
         headers["x-kanarya-bucket"] = "07"
+    if scores is not None:
+        headers["x-kanarya-scores"] = scores
     return asked.ask("POST", "/v2/models/iris/feedback", content, headers=headers)
 
 
@@ -64,6 +68,54 @@ def test_a_report_that_cannot_be_counted_is_refused(client, change, words):
     assert answer.status == 400
     assert words in answer.error
     assert asked.metric(USERS) == {}
+
+
+def test_scores_are_counted_with_their_sum_and_squares_as_shares_of_the_way_between_the_bounds_that_the_gateway_says(client):
+    asked = client()
+
+    reports = [{"scores": "revenue 0..500", "goal": {"name": "revenue", "score": score}} for score in (0, 500, 125.0)]
+    reports.append({"scores": "revenue -100..100", "goal": {"name": "revenue", "score": -50}})
+    answers = [report(asked, **one) for one in reports]
+    report(asked, scores="revenue 0..500", goal={"name": "purchase", "reached": True})
+
+    assert [answer.json() for answer in answers] == [{"counted": 1}] * 4
+    labels = [f'{{bounds="{bounds}",goal="revenue",model="iris",version="2"}}' for bounds in ("0..500", "-100..100")]
+    counted = [asked.metric(name) for name in SCORES]
+    assert counted == [dict(zip(labels, values, strict=True)) for values in ((3, 1), (1.25, 0.25), (1.0625, 0.0625))]
+    assert asked.metric(USERS) == {'{goal="purchase",model="iris",version="2"}': 1}
+
+
+@pytest.mark.parametrize(
+    ("goal", "scores", "words"),
+    [
+        (
+            {"score": 500.01},
+            "revenue 0..500",
+            "goal.score: got the number 500.01, expected a number from 0 to 500, as the rollout",
+        ),
+        ({"score": -1}, "revenue 0..500", "goal.score: got the number -1, expected a number from 0 to 500"),
+        ({"score": "12"}, "revenue 0..500", 'goal.score: got the string "12", expected a number from 0 to 500'),
+        ({"score": True}, "revenue 0..500", "goal.score: got true, expected a number from 0 to 500"),
+        ({"score": None}, "revenue 0..500", "goal.score: got null, expected a number from 0 to 500"),
+        ({"reached": True}, "revenue 0..500", 'got the member "goal.reached", expected name, score'),
+        ({}, "revenue 0..500", "goal.score: is missing and required"),
+        (
+            {"score": 5},
+            None,
+            'a score of the goal the string "revenue", and the A/B test in front of this server has no goal that is',
+        ),
+        ({"score": 5}, "profit 0..500", 'the A/B test in front of this server has the goal "profit"'),
+        ({"score": 5}, "revenue 0-500", "x-kanarya-scores: got 'revenue 0-500', expected a goal and its bounds"),
+    ],
+)
+def test_a_score_that_the_test_in_front_does_not_ask_for_is_refused_and_in_no_counter(client, goal, scores, words):
+    asked = client()
+
+    answer = report(asked, scores=scores, goal={"name": "revenue", **goal})
+
+    assert answer.status == 400
+    assert words in answer.error
+    assert [asked.metric(name) for name in (USERS, *SCORES)] == [{}] * 4
 
 
 def test_a_goal_too_many_is_refused_and_those_that_are_known_go_on(client):

@@ -10,8 +10,9 @@ from scipy.optimize import brentq
 from scipy.special import logsumexp
 from scipy.stats import betabinom, binom
 
+from kanarya_contracts.rollout import Goal
 from kanarya_contracts.testing import gate as a_spec
-from kanarya_rollout.gates import Scores, Split, Sums, Window, open_gate
+from kanarya_rollout.gates import Reported, Scores, Split, Sums, Window, open_gate
 from kanarya_rollout.gates.proportions import alternative, expected
 
 counts = st.tuples(st.integers(1, 400), st.floats(0, 1), st.integers(1, 4000), st.floats(0, 1))
@@ -122,6 +123,39 @@ def test_a_mean_is_a_bet_on_each_score_by_itself(drawn):
         past_c, past_s = past_c + ours, past_s + theirs
     assert gate.bad == pytest.approx(bad, abs=1e-3)  # sums are kept in millionths
     assert gate.good == pytest.approx(good, abs=1e-3)
+
+
+@settings(max_examples=15)
+@given(st.lists(st.tuples(scores, scores, st.integers(1, 60)), min_size=1, max_size=3))
+def test_an_interval_of_means_ends_where_a_bet_on_each_score_by_itself_reaches_the_threshold(drawn):
+    """For any b, a product over scores; where it crosses is searched for."""
+    gate = open_gate(Goal(name="revenue", minimum_effect="2", scores={"low": "-10", "high": "30"}), 1)
+    past_c: list[float] = []
+    past_s: list[float] = []
+    windows: list[tuple[float, list[float], list[float], float, float]] = []
+    for ours, theirs in ((ours * times, theirs * times) for ours, theirs, times in drawn):
+        gate = gate.fold(Reported(users=Scores(candidate=_sums(ours), stable=_sums(theirs)), weight=50))
+        (g_c, v_c), (g_s, v_s) = _guess(past_c), _guess(past_s)
+        windows.append((v_c / len(ours) + v_s / len(theirs), ours, theirs, g_c, g_s))
+        past_c, past_s = past_c + ours, past_s + theirs
+
+    def excess(b: float, sign: int) -> float:
+        """ln of the mean over gaps of the e-process against d <= b, or d >= b, over its threshold."""
+        terms = []
+        for gap in np.geomspace(2 / 40 / 4, 0.9, 12):
+            term = 0.0
+            for spread, ours, theirs, g_c, g_s in windows:
+                bet = min(gap / spread, 0.75 * min(len(ours), len(theirs)))
+                l_c, l_s = bet / len(ours), bet / len(theirs)
+                term += sum(sign * l_c * x + (math.log(1 - l_c) + l_c) * (x - g_c) ** 2 for x in ours)
+                term += sum(-sign * l_s * x + (math.log(1 - l_s) + l_s) * (x - g_s) ** 2 for x in theirs)
+                term -= sign * bet * b
+            terms.append(term)
+        return mean(terms) - math.log(2 / 0.05)
+
+    low = brentq(excess, -1, 1, args=(1,)) if excess(-1, 1) > 0 > excess(1, 1) else -1.0
+    high = brentq(excess, -1, 1, args=(-1,)) if excess(1, -1) > 0 > excess(-1, -1) else 1.0
+    assert (gate.difference.low, gate.difference.high) == pytest.approx((40 * low, 40 * high), abs=1e-2)
 
 
 def _sums(values: list[float]) -> Sums:

@@ -132,3 +132,21 @@ def test_windows_of_users_are_answered_with_the_interval_and_more_who_reached_it
     assert said(window(candidate={"users": 3, "reached": 4}))[1:] == [
         "  line 1: candidate.reached: got 4, expected 3 or less, which is the number of users"
     ]
+
+
+def test_windows_of_users_scores_are_answered_in_their_unit_and_sums_that_cannot_be_are_refused():
+    goal = {"name": "revenue", "minimumEffect": "5", "scores": {"low": "-10", "high": "90"}}
+    test = {"sticky": {"header": "x-user-id"}, "goal": goal}
+    talk = Conversation(rollout(strategy={"abTest": test}), source="windows.jsonl", patient=True)
+    side = {"users": 40, "goalSum": 1200, "goalSquares": 60_000}
+    line = {"seconds": 60, "weight": 50, "candidate": side, "stable": {**side, "goalSum": 1000}}
+    said = json.loads(talk.answer(json.dumps(line).encode()))["gates"]["revenue"]
+    assert said["message"].startswith("a mean of 30 over 40 users, of 25 over the champion's 40: +5 (")
+    assert float(said["interval"]["low"]) < 5 < float(said["interval"]["high"])
+    bad = {"candidate": {"users": 40, "goalSum": 3601}, "stable": {"users": 40, "goalSum": 1000, "goalSquares": 116_001}}
+    with pytest.raises(InvalidInput) as caught:
+        talk.answer(json.dumps({**line, **bad}).encode())
+    assert [str(one) for one in caught.value.problems] == [
+        "line 2: candidate.goalSum: got 3601, expected -400 to 3600 for 40 users with scores -10..90",
+        "line 2: stable.goalSquares: got 116001, expected 25000 to 116000 for 40 users with scores -10..90 that sum to 1000",
+    ]

@@ -51,6 +51,16 @@ def test_without_a_word_half_of_the_users_are_split_a_winner_is_promoted_and_the
             f"{TEST}.sticky.header: got 'x user', expected text that matches ^[A-Za-z0-9][-A-Za-z0-9_.]{{0,126}}$",
         ),
         (f"{TEST}.goal.minimumEffect", "0", f"{TEST}.goal.minimumEffect: got 0, expected more than 0 and less than 1"),
+        (
+            f"{TEST}.goal",
+            {"name": "revenue", "minimumEffect": "500", "scores": {"high": "500"}},
+            f"{TEST}.goal.minimumEffect: got 500, expected more than 0 and less than 500",
+        ),
+        (
+            f"{TEST}.goal",
+            {"name": "revenue", "minimumEffect": "5", "scores": {"low": "9", "high": "9"}},
+            f"{TEST}.goal.scores: got 9 to 9, expected low < high",
+        ),
         (f"{TEST}.goal.alpha", "1", f"{TEST}.goal.alpha: got 1, expected more than 0 and less than 1"),
         (
             f"{TEST}.goal.name",
@@ -74,6 +84,16 @@ def test_without_a_word_half_of_the_users_are_split_a_winner_is_promoted_and_the
 def test_a_test_that_cannot_be_meant_is_refused_at_the_field(path: str, value: object, expected: str):
     (problem,) = said(changed(document(), path, value))
     assert problem.startswith(expected)
+
+
+def test_a_goal_with_scores_is_a_mean_and_says_its_bounds_as_they_were_written():
+    scores = {"low": "-20", "high": "500.00", "better": "lower"}
+    mean = {"name": "revenue", "minimumEffect": "2.5", "scores": scores}
+    written = validated(ModelRollout, changed(document(), f"{TEST}.goal", mean), source="rollout.yaml")
+    goal = written.spec.strategy.ab_test.goal
+    assert (goal.counts(), goal.counted_as, str(goal.scored)) == ("goal-scores", *["revenue -20..500.00"] * 2)
+    plain = validated(ModelRollout, document(), source="rollout.yaml").spec.strategy.ab_test.goal
+    assert (plain.counts(), plain.counted_as, plain.scored) == ("goals", "purchase", None)
 
 
 def test_who_is_to_be_told_apart_and_what_is_to_be_reached_must_be_said():

@@ -15,7 +15,6 @@ TEST = {"split": 50, "sticky": {"header": "x-user-id"}, "goal": {"name": "purcha
 def a_test(*, metrics=(), spec=None, **test) -> Simulation:
     """A world whose champion serves and whose challenger has its users."""
     world = Simulation(a_rollout(strategy={"abTest": {**TEST, **test}}, metrics=metrics, **(spec or {})))
-    world.goal = "purchase"
     world.serve_first()
     world.challenge()
     world.until(lambda status: status.canary_weight > 0)
@@ -176,6 +175,37 @@ def test_what_was_reported_before_the_test_and_of_another_goal_is_no_evidence():
             process.add("users", count, of=goal)
     world.tick()
     assert (row(world).candidate.n, row(world).stable.n) == (3, 3)
+
+
+MEAN = {"name": "revenue", "minimumEffect": "40", "scores": {"low": "-100", "high": "300"}}
+
+
+@pytest.mark.parametrize(
+    ("champion", "challenger", "condition", "said"),
+    [
+        (0.3, 0.6, "Promoted", "revenue: a mean of 140 over "),
+        (0.6, 0.3, "RolledBack", "worse by -120 ("),
+        (0.5, 0.5, "RolledBack", "no difference of 40 or more: "),
+    ],
+)
+def test_a_goal_that_is_a_mean_ends_the_test_as_one_that_is_reached_does(champion, challenger, condition, said):
+    world = reaching(a_test(goal=MEAN), champion, challenger)
+    assert world.traffic.sticky.scores == "revenue -100..300"
+    world.until(ended, requests=100)
+    assert world.status.is_true(condition)
+    assert said in world.status.condition(condition).message
+
+
+def test_scores_between_other_bounds_or_of_another_goal_are_no_evidence():
+    world = a_test(goal=MEAN)
+    for name in ("revenue -100..300", "revenue 0..300", "profit -100..300"):
+        for process in world.serving.processes.values():
+            process.add("goal-scores", 5, of=name)
+            process.add("goal-score-sum", 2_000_000, of=name)
+            process.add("goal-score-squares", 1_000_000, of=name)
+    world.tick()
+    found = next(one for one in world.status.evidence if one.metric == "revenue")
+    assert (found.candidate.n, found.candidate.mean, found.stable.n) == (5, 60, 5)
 
 
 def test_recorded_windows_of_users_are_replayed_to_the_same_end():

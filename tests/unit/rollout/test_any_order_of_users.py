@@ -29,7 +29,6 @@ class AnyOrderOfUsers(RuleBasedStateMachine):
         super().__init__()
         self.no_difference = "rollback"
         self.world = Simulation(spec(50, "promote", self.no_difference))
-        self.world.goal = "purchase"
         for version in ("1", "2", "3"):
             self.world.registry.register(version)
         self.world.registry.aliases["champion"] = "1"

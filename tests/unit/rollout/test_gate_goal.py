@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from kanarya_contracts.rollout import Goal
 from kanarya_rollout.gates.goal import GoalGate
-from kanarya_rollout.gates.window import Reached, Window
+from kanarya_rollout.gates.window import Reported, Window
 
 GOAL = Goal(name="purchase", minimum_effect="0.05")
 
 
-def reached(n_c: int, reached_c: int, n_s: int, reached_s: int, *, weight: int | None = 50) -> Reached:
+def reached(n_c: int, reached_c: int, n_s: int, reached_s: int, *, weight: int | None = 50) -> Reported:
     users = Window(candidate_n=n_c, candidate_bad=n_c - reached_c, stable_n=n_s, stable_bad=n_s - reached_s)
-    return Reached(users=users, weight=weight)
+    return Reported(users=users, weight=weight)
 
 
-def fold(*windows: Reached, goal: Goal = GOAL) -> GoalGate:
+def fold(*windows: Reported, goal: Goal = GOAL) -> GoalGate:
     gate = GoalGate.opened(goal)
     for window in windows:
         gate = gate.fold(window)
@@ -63,7 +63,7 @@ def test_a_winner_on_a_split_that_did_not_happen_is_no_winner():
     said = fold(*windows).judge()
     assert said.verdict == "Inconclusive"
     assert "20% of 2,900 users went to the candidate at weight 50: not the split that was asked for" in said.message
-    assert fold(*(Reached(users=one.users, weight=20) for one in windows)).judge().verdict == "Successful"
+    assert fold(*(Reported(users=one.users, weight=20) for one in windows)).judge().verdict == "Successful"
 
 
 def test_without_reports_of_one_version_there_is_no_data_and_it_is_named():

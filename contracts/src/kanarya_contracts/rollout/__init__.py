@@ -9,7 +9,7 @@ field is a problem, because a misspelt gate is a gate that is not there. No floa
                                                        status    what the controller knows and goes on from
 """
 
-from kanarya_contracts.rollout.ab_test import ABTest, Goal, Sticky
+from kanarya_contracts.rollout.ab_test import ABTest, Goal, GoalSignal, Sticky
 from kanarya_contracts.rollout.freeze import DAYS, FreezeWindow
 from kanarya_contracts.rollout.gate import GateSpec, Margin, ScoreBounds, Signal
 from kanarya_contracts.rollout.resource import ModelRollout, Request
@@ -41,6 +41,7 @@ __all__ = [
     "GateSpec",
     "GatewayRef",
     "Goal",
+    "GoalSignal",
     "Interval",
     "Ledger",
     "Margin",

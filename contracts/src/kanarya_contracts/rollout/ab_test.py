@@ -5,9 +5,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from kanarya_contracts.problems import agreed, problem
+from kanarya_contracts.goals import ScoredGoal
+from kanarya_contracts.problems import Problem, agreed, problem
 from kanarya_contracts.quantities import Duration, Quantity, parse_duration
 from kanarya_contracts.rollout.base import Strict
+from kanarya_contracts.rollout.gate import ScoreBounds
+
+GoalSignal = Literal["goals", "goal-scores"]
+"""What is counted for a goal: users, and those of them who reached it; users, with the sum and the sum of squares of scores."""
 
 _HTTP_NAME = r"^[A-Za-z0-9][-A-Za-z0-9_.]{0,126}$"
 
@@ -28,26 +33,43 @@ class Sticky(Strict):
 
 
 class Goal(Strict):
-    """What clients report of each user, once, when it is known: reached or not."""
+    """What clients report of each user, once, when it is known: reached or not, or a score."""
 
     name: str = Field(pattern=r"^[a-z][-a-z0-9]{0,62}$")
     """As clients report it, and what evidence and people call it."""
+    scores: ScoreBounds | None = None
+    """With them the goal is a mean, such as revenue for each user: what is reported is a number between them. Without them the
+    goal is reached or not."""
     minimum_effect: Quantity
-    """Difference between the two shares of users who reached it from which on a difference matters: `"0.01"` is a point."""
+    """From which on a difference matters: between the two shares of users who reached it, where `"0.01"` is a point, or, with
+    `scores`, between the two means, in their unit."""
     alpha: Quantity = Decimal("0.05")
     """Chance that the interval for the difference ever, over all looks, leaves the true one out: half on each side."""
 
-    def counts(self) -> Literal["goals"]:
+    def counts(self) -> GoalSignal:
         """What is counted for it."""
-        return "goals"
+        return "goals" if self.scores is None else "goal-scores"
+
+    @property
+    def scored(self) -> ScoredGoal | None:
+        """What the gateway is to say of its users' scores; None where they have none."""
+        return ScoredGoal(name=self.name, low=self.scores.low, high=self.scores.high) if self.scores is not None else None
+
+    @property
+    def counted_as(self) -> str:
+        """What tells its counters from those of every other goal."""
+        return str(self.scored or self.name)
 
     @model_validator(mode="after")
-    def _shares(self) -> Self:
-        wrong = [
-            problem(f"got {value}, expected more than 0 and less than 1", name)
-            for name, value in (("minimumEffect", self.minimum_effect), ("alpha", self.alpha))
-            if not 0 < value < 1
-        ]
+    def _possible(self) -> Self:
+        wrong: list[Problem] = []
+        reach = Decimal(1) if self.scores is None else self.scores.high - self.scores.low
+        if self.scores is not None and reach <= 0:
+            wrong.append(problem(f"got {self.scores.low} to {self.scores.high}, expected low < high", "scores"))
+        elif not 0 < self.minimum_effect < reach:
+            wrong.append(problem(f"got {self.minimum_effect}, expected more than 0 and less than {reach}", "minimumEffect"))
+        if not 0 < self.alpha < 1:
+            wrong.append(problem(f"got {self.alpha}, expected more than 0 and less than 1", "alpha"))
         return agreed(self, wrong)
 
 

@@ -64,12 +64,13 @@ class Margin(Strict):
 
 
 class ScoreBounds(Strict):
-    """What is known of scores before any has come: for `sequential-mean`."""
+    """What is known of scores before any has come: for `sequential-mean`, and for the goal of an A/B test that is a mean."""
 
     low: Quantity = Decimal(0)
-    """The least there can be; 0 or more, because sums of them are counters."""
+    """The least there can be. A gate's is 0 or more, because sums of its scores are counters; a goal's may be less."""
     high: Quantity
-    """The most there can be. The nearer to what happens, the sooner the gate decides; a score beyond makes it hold."""
+    """The most there can be. The nearer to what happens, the sooner a decision. A score beyond makes a gate hold; that of a
+    goal's user is refused where it is reported."""
     better: Literal["higher", "lower"] = "higher"
     """`lower` for a Brier score or a cost."""
 

@@ -66,7 +66,7 @@ class Tally(Strict):
     bad: int = Field(default=0, ge=0)
     """Of them: errors, slow answers or wrong predictions."""
     mean: Quantity | None = None
-    """Of scores: their mean."""
+    """Of scores: their mean, in their unit. Of an A/B test's goal: the share of users who reached it."""
 
 
 class Interval(Strict):
@@ -100,7 +100,7 @@ class Evidence(Strict):
     threshold_good: Quantity | None = None
     """ln(1/beta)."""
     interval: Interval | None = None
-    """Of an A/B test's goal: the difference of the two shares."""
+    """Of an A/B test's goal: the difference of the two shares, or means."""
     verdict: Verdict = "NoData"
     """What the gate says."""
     needs: int | None = None

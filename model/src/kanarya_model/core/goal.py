@@ -1,17 +1,22 @@
 """What became of a user of an A/B test. Called by edges; keeps nothing, `metrics` counts.
 
     {"model_version": "2", "goal": {"name": "purchase", "reached": true}}
+    {"model_version": "2", "goal": {"name": "revenue", "score": 12.5}}
 
 One report is one user, sent once, when it is known. It comes through the gateway with the user's key, like the requests before
 it, and so bears the bucket that the gateway gave the user: a report without one is of somebody who is not in the test, whom
 nobody drew at random, and is refused. The version is the one that the user's answers named, so any replica can count it.
+
+A score is for the goal that the test in front says is a mean, and lies between the bounds that it says with it. One outside is
+refused and not brought back to a bound: nobody would know of it, and the mean would be another than people think.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kanarya_contracts.names import BUCKET_HEADER
+from kanarya_contracts.goals import ScoredGoal
+from kanarya_contracts.names import BUCKET_HEADER, SCORES_HEADER
 from kanarya_model.core.feedback import VERSION_PATTERN
 from kanarya_model.core.refusal import Reason, Refusal, quoted, shown
 
@@ -19,7 +24,8 @@ GOAL_PATTERN = re.compile(r"[a-z][-a-z0-9]{0,62}")
 """What a goal may be called."""
 
 _MEMBERS = ("model_version", "goal")
-_GOAL_MEMBERS = ("name", "reached")
+_REACHED_MEMBERS = ("name", "reached")
+_SCORE_MEMBERS = ("name", "score")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +35,10 @@ class GoalReport:
     version: str
     """The version that the user had."""
     goal: str
-    reached: bool
+    bounds: str = ""
+    """Of the scores of the goal's users; empty for one that is reached or not."""
+    share: float
+    """1 if the goal was reached, else 0; of a score, how far it lies from the least to the most there can be."""
 
 
 def is_goal_report(document: object) -> bool:
@@ -37,8 +46,8 @@ def is_goal_report(document: object) -> bool:
     return isinstance(document, dict) and "goal" in document
 
 
-def read_goal(document: object, *, drawn: bool) -> GoalReport:
-    """`drawn`: whether the gateway has given the request a bucket. Raises Refusal."""
+def read_goal(document: object, *, drawn: bool, scores: str | None = None) -> GoalReport:
+    """`drawn`: whether the gateway has given the request a bucket. `scores`: what it said beside it. Raises Refusal."""
     if not drawn:
         message = (
             f"goal: got a report without {BUCKET_HEADER}, expected one through the gateway of an A/B test, with the header or "
@@ -46,17 +55,44 @@ def read_goal(document: object, *, drawn: bool) -> GoalReport:
         )
         raise Refusal(Reason.FIELD, message)
     members = _object(document, "", _MEMBERS)
-    goal = _object(members["goal"], "goal.", _GOAL_MEMBERS)
-    version, name, reached = members["model_version"], goal["name"], goal["reached"]
+    scored = _scored(members["goal"], scores)
+    goal = _object(members["goal"], "goal.", _REACHED_MEMBERS if scored is None else _SCORE_MEMBERS)
+    version, name = members["model_version"], goal["name"]
     if not isinstance(version, str) or not VERSION_PATTERN.fullmatch(version):
         message = f"model_version: got {shown(version)}, expected 1 to 64 letters, digits and . _ - in a string"
         raise Refusal(Reason.VERSION, message)
     if not isinstance(name, str) or not GOAL_PATTERN.fullmatch(name):
         message = f"goal.name: got {shown(name)}, expected 1 to 63 of a-z, 0-9 and -, the first a letter, in a string"
         raise Refusal(Reason.FIELD, message)
-    if not isinstance(reached, bool):
-        raise Refusal(Reason.FIELD, f"goal.reached: got {shown(reached)}, expected true or false")
-    return GoalReport(version=version, goal=name, reached=reached)
+    if scored is not None:
+        return GoalReport(version=version, goal=name, bounds=scored.bounds, share=_share(goal["score"], scored))
+    if not isinstance(goal["reached"], bool):
+        raise Refusal(Reason.FIELD, f"goal.reached: got {shown(goal['reached'])}, expected true or false")
+    return GoalReport(version=version, goal=name, share=float(goal["reached"]))
+
+
+def _scored(goal: object, scores: str | None) -> ScoredGoal | None:
+    """The bounds of a goal that is a mean; None for one that is reached or not."""
+    name = goal.get("name") if isinstance(goal, dict) else None
+    try:
+        test = ScoredGoal.read(scores) if scores is not None else None
+    except ValueError as error:
+        raise Refusal(Reason.FIELD, f"{SCORES_HEADER}: {error}") from None
+    if test is not None and test.name == name:
+        return test
+    if isinstance(goal, dict) and "score" in goal:
+        there = "no goal that is a mean" if test is None else f"the goal {quoted(test.name)}"
+        message = f"goal.score: got a score of the goal {shown(name)}, and the A/B test in front of this server has {there}"
+        raise Refusal(Reason.FIELD, message)
+    return None
+
+
+def _share(score: object, scored: ScoredGoal) -> float:
+    share = scored.share(score) if type(score) is float or type(score) is int else None
+    if share is None:
+        expected = f"a number from {scored.low} to {scored.high}, as the rollout's strategy.abTest.goal.scores says"
+        raise Refusal(Reason.VALUE, f"goal.score: got {shown(score)}, expected {expected}")
+    return share
 
 
 def _object(document: object, prefix: str, members: tuple[str, ...]) -> Mapping[str, object]:

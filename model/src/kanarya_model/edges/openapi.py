@@ -191,6 +191,16 @@ _SCHEMAS: _Json = {
     ),
     "Instances": _object({"instances": _list({"type": ["array", "object"]}, least=1)}),
     "Predictions": _object({"predictions": _list({"type": ["string", "number", "object", "array"]}, least=1)}),
-    "GoalReport": _object({"model_version": _TEXT, "goal": _object({"name": _TEXT, "reached": {"type": "boolean"}})}),
+    "GoalReport": _object(
+        {
+            "model_version": _TEXT,
+            "goal": {
+                "oneOf": [
+                    _object({"name": _TEXT, "reached": {"type": "boolean"}}),
+                    _object({"name": _TEXT, "score": {"type": "number"}}),
+                ]
+            },
+        }
+    ),
     "Counted": _object({"counted": {"type": "integer", "minimum": 0}}),
 }

@@ -22,7 +22,7 @@ import orjson
 from prometheus_client.registry import Collector
 
 from kanarya_contracts.metrics import Edge
-from kanarya_contracts.names import BUCKET_HEADER
+from kanarya_contracts.names import BUCKET_HEADER, SCORES_HEADER
 from kanarya_model import VERSION
 from kanarya_model.core.feedback import labelled, read_feedback
 from kanarya_model.core.goal import is_goal_report, read_goal
@@ -51,6 +51,7 @@ from kanarya_model.metrics import CONTENT_TYPE, Exposition
 log = logging.getLogger(__name__)
 
 _BUCKET = BUCKET_HEADER.encode()
+_SCORES = SCORES_HEADER.encode()
 
 
 class Rest:
@@ -182,7 +183,9 @@ class Rest:
                 document = read_document(body)
                 refuse_repeats(body, document)
                 if is_goal_report(document):
-                    counts.became(read_goal(document, drawn=_BUCKET in headers))
+                    said = headers.get(_SCORES)
+                    scores = said.decode("latin-1") if said is not None else None
+                    counts.became(read_goal(document, drawn=_BUCKET in headers, scores=scores))
                     counted = 1
                 else:
                     targets = model.contract.targets

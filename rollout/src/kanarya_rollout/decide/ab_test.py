@@ -25,7 +25,8 @@ def sticky(draft: Draft) -> Sticky | None:
         return None
     candidate = status.candidate.version if status.candidate is not None and draft.on_its_way else None
     salt = f"{draft.name}/{candidate or ''}"
-    return Sticky(header=test.sticky.header, cookie=test.sticky.cookie, salt=salt, candidate=candidate)
+    scores = str(test.goal.scored) if test.goal.scored is not None else None
+    return Sticky(header=test.sticky.header, cookie=test.sticky.cookie, salt=salt, candidate=candidate, scores=scores)
 
 
 def is_long_enough(draft: Draft, test: ABTest) -> bool:

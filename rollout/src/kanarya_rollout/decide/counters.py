@@ -17,11 +17,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from kanarya_contracts.metrics import DURATION_BUCKETS
-from kanarya_contracts.rollout import Signal
-from kanarya_rollout.gates import Classes, Observed, Pairs, Reached, Scores, Split, Sums, Window
+from kanarya_contracts.rollout import Goal, GoalSignal, Signal
+from kanarya_rollout.gates import Classes, Observed, Pairs, Reported, Scores, Split, Sums, Window
 from kanarya_rollout.observation import OUTCOMES, Kind, Series
 
 _SCORES: tuple[Kind, ...] = ("scores", "score-sum", "score-squares")
@@ -34,11 +33,17 @@ _ASKED_FOR: Mapping[Kind, Signal] = {
 }
 """Kinds that are followed only for a gate on that signal."""
 
-_GOALS: tuple[Kind, ...] = ("users", "reached")
+_GOALS: Mapping[GoalSignal, tuple[Kind, ...]] = {
+    "goals": ("users", "reached"),
+    "goal-scores": ("goal-scores", "goal-score-sum", "goal-score-squares"),
+}
+"""What is followed for a goal."""
+
+_OF_GOALS = frozenset(kind for kinds in _GOALS.values() for kind in kinds)
 
 _Counted = tuple[Kind, float | str | None]
-"""What a series counts: its kind, and the bound of a duration, the class of a prediction, the outcome of a pair or the name of
-a goal."""
+"""What a series counts: its kind, and the bound of a duration, the class of a prediction, the outcome of a pair or what a goal
+is counted as."""
 
 _New = Mapping[_Counted, int]
 """What one process has counted since the last reading."""
@@ -60,11 +65,11 @@ def tracked(
     pair: Pair,
     bounds: frozenset[float],
     signals: frozenset[str] = frozenset(),
-    goal: str | None = None,
+    goal: Goal | None = None,
 ) -> tuple[Series, ...]:
     """The series that gates can use: of these two versions, of durations only the bounds that mean "slow", of goals only that
     one, and classes and scores only if one of `signals` wants them: there may be many, and the ledger keeps what is used."""
-    versions = {pair.candidate, pair.stable}
+    versions, wanted = {pair.candidate, pair.stable}, goal.counted_as if goal is not None else None
     unwanted = frozenset([kind for kind, signal in _ASKED_FOR.items() if signal not in signals])
     return tuple(
         [
@@ -73,7 +78,7 @@ def tracked(
             if one.version in versions
             and one.kind not in unwanted
             and (one.kind != "faster" or one.bound is None or one.bound in bounds)
-            and (one.kind not in _GOALS or one.of == goal)
+            and (one.kind not in _OF_GOALS or one.of == wanted)
         ]
     )
 
@@ -89,7 +94,7 @@ class Reading:
         *,
         began: datetime | None,
         fresh_bounds: frozenset[float] = frozenset(),
-        goal: str | None = None,
+        goal: Goal | None = None,
     ) -> None:
         """`counters`: the ledger's. `began`: when the rollout did. `fresh_bounds`: not followed until now. `goal`: an A/B
         test's, whose series appear with the first report."""
@@ -97,6 +102,7 @@ class Reading:
         self._began = began
         self._before = counters
         self._fresh_bounds = fresh_bounds
+        self._goal = goal.counted_as if goal is not None else None
         self._used = dict(counters)
         self._new: dict[str, dict[str, dict[_Counted, int]]] = {pair.candidate: {}, pair.stable: {}}
         """Version → process → what it counts → how many are new."""
@@ -111,16 +117,18 @@ class Reading:
             self._used[key] = value
         if goal is not None:
             for source in {one.source for one in series}:
-                for key in (f"{source}|{version}|{kind}|{goal}" for version in self._new for kind in _GOALS):
+                for key in (
+                    f"{source}|{version}|{kind}|{self._goal}" for version in self._new for kind in _GOALS[goal.counts()]
+                ):
                     self._used.setdefault(key, 0)
 
     def used(self) -> dict[str, int]:
         """The ledger after this reading. Series that were not read now keep their place."""
         return self._used
 
-    def window(self, signal: Signal | Literal["goals"], bound: float | None = None, *, weight: int | None = None) -> Observed:
+    def window(self, signal: Signal | GoalSignal, bound: float | None = None, *, weight: int | None = None) -> Observed:
         """New observations of both versions. `bound`: seconds beyond which an answer is slow, for `slow`. `weight`: percent
-        that the gateway was to send to the candidate all the while, for `requests` and `goals`."""
+        that the gateway was to send to the candidate all the while, for `requests` and goals."""
         candidate, stable = self._new[self.pair.candidate].values(), self._new[self.pair.stable].values()
         if signal == "scores":
             return Scores(candidate=_sums(candidate), stable=_sums(stable))
@@ -131,7 +139,10 @@ class Reading:
         if signal == "requests":
             return Split(candidate_n=_split(candidate), stable_n=_split(stable), weight=weight)
         if signal == "goals":
-            return Reached(users=_reached(candidate, stable), weight=weight)
+            return Reported(users=_reached(candidate, stable, self._goal), weight=weight)
+        if signal == "goal-scores":
+            found = Scores(candidate=_scored(candidate, self._goal), stable=_scored(stable, self._goal))
+            return Reported(users=found, weight=weight)
         candidate_n, candidate_bad = self._good_or_bad(candidate, signal, bound)
         stable_n, stable_bad = self._good_or_bad(stable, signal, bound)
         return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
@@ -157,7 +168,7 @@ class Reading:
 
     def _all_new(self, one: Series) -> bool:
         if any(key.startswith(f"{one.source}|") for key in self._before):
-            if one.kind in _GOALS:
+            if one.kind in _OF_GOALS:
                 return False
             followed = f"{one.source}|{one.version}|{one.kind}"
             return one.kind not in _ASKED_FOR or any(key.startswith(followed) for key in self._before)
@@ -175,21 +186,22 @@ def _split(processes: Collection[_New]) -> int:
     return max(0, _total(processes, "requests") - _total(processes, "mirrored"))
 
 
-def _sums(processes: Collection[_New]) -> Sums:
-    n, total, squares = (_total(processes, kind) for kind in _SCORES)
+def _sums(processes: Collection[_New], kinds: tuple[Kind, ...] = _SCORES, goal: str | None = None) -> Sums:
+    n, total, squares = (_total(processes, kind, goal) for kind in kinds)
     return Sums(n=n, total=total, squares=squares) if n else Sums()
 
 
-def _reached(candidate: Collection[_New], stable: Collection[_New]) -> Window:
+def _scored(processes: Collection[_New], goal: str | None) -> Sums:
+    return _sums(processes, _GOALS["goal-scores"], goal)
+
+
+def _reached(candidate: Collection[_New], stable: Collection[_New], goal: str | None) -> Window:
     """Users and those short of the goal, of both versions; a torn scrape never makes more reach it than there are."""
     (candidate_n, candidate_bad), (stable_n, stable_bad) = (
-        (n, max(0, n - reached)) for n, reached in ((_goal(one, "users"), _goal(one, "reached")) for one in (candidate, stable))
+        (n, max(0, n - reached))
+        for n, reached in ((_total(one, "users", goal), _total(one, "reached", goal)) for one in (candidate, stable))
     )
     return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
-
-
-def _goal(processes: Iterable[_New], wanted: Kind) -> int:
-    return sum(count for counts in processes for (kind, _), count in counts.items() if kind == wanted)
 
 
 def _classes(processes: Iterable[_New]) -> Mapping[str, int]:

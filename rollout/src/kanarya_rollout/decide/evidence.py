@@ -87,7 +87,7 @@ def _read(draft: Draft, plan: Plan) -> Reading | None:
         return None
     pair = Pair(candidate=draft.candidate.version, stable=stable.version)
     fresh = _pin_slow(draft, plan, p95_of=stable.version)
-    goal = draft.spec.strategy.ab_test.goal.name if draft.spec.strategy.ab_test is not None else None
+    goal = draft.spec.strategy.ab_test.goal if draft.spec.strategy.ab_test is not None else None
     wanted = tracked(series, pair, frozenset(_bounds(draft, plan).values()), plan.wanted, goal)
     began, known = draft.status.started_at, draft.status.ledger.counters
     return Reading(wanted, known, pair, began=began, fresh_bounds=fresh, goal=goal)

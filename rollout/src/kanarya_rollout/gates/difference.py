@@ -12,13 +12,15 @@ probability at most alpha/2: one hypothesis, not the whole grid, has to be paid 
 resolution and no error: an end is the true end rounded outwards.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import takewhile
 from math import inf, log
 
+from kanarya_contracts.rollout import Tally
+from kanarya_rollout.gates.gate import Saved, packed, unpacked
 from kanarya_rollout.gates.mixture import geometric, lacks, log_mean_exp
 from kanarya_rollout.gates.proportions import Side, expected, increments
 from kanarya_rollout.gates.window import NOTHING, Window
@@ -31,6 +33,9 @@ _POINTS = 7
 
 _FARTHEST = 0.9
 """Differences beyond it, either way, are not told apart."""
+
+_FEW = Decimal("0.0001")
+"""Resolution of shares as evidence shows them."""
 
 Logs = tuple[float, ...]
 """ln of the e-processes of one hypothesis, an alternative each."""
@@ -69,7 +74,7 @@ class Grid:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Difference:
-    """What has been seen of it. `begun` makes one."""
+    """What has been seen of it. `opened` makes one."""
 
     grid: Grid
     logs: tuple[Logs, ...]
@@ -81,18 +86,39 @@ class Difference:
     they are, so the proof holds as it stands."""
 
     @classmethod
-    def begun(cls, grid: Grid) -> "Difference":
-        """Without an observation."""
-        return cls(grid=grid, logs=((0.0,) * _POINTS,) * len(grid.sides))
+    def opened(cls, grid: Grid, saved: Mapping[str, list[str]] | None = None) -> "Difference":
+        """One that goes on from `saved`, or begins if that is None."""
+        if saved is None:
+            return cls(grid=grid, logs=((0.0,) * _POINTS,) * len(grid.sides))
+        logs = unpacked(saved["logs"])
+        return cls(
+            grid=grid,
+            logs=tuple(logs[start : start + _POINTS] for start in range(0, len(logs), _POINTS)),
+            past=Window.restored(saved["past"]),
+            open=Window.restored(saved["open"]),
+        )
+
+    def saved(self) -> Saved:
+        """Running sums."""
+        return {
+            "logs": packed(log for logs in self.logs for log in logs),
+            "past": self.past.saved(),
+            "open": self.open.saved(),
+        }
+
+    @property
+    def threshold(self) -> float:
+        """ln of the evidence at which one side is refused."""
+        return self.grid.threshold
 
     @property
     def seen(self) -> Window:
         """Everything."""
         return self.past + self.open
 
-    def fold(self, window: Window) -> "Difference":
+    def fold(self, users: Window) -> "Difference":
         """More observations. They enter the sums when both versions have some."""
-        window, base = self.open + window, expected(self.past)
+        window, base = self.open + users, expected(self.past)
         if not (window.candidate_n and window.stable_n):
             return Difference(grid=self.grid, logs=self.logs, past=self.past, open=window)
         grown = zip(self.logs, self.grid.sides, strict=True)
@@ -125,6 +151,26 @@ class Difference:
         """The same, of being below b."""
         return lacks(self.grid.threshold, _at(self._above(), b), self.past.candidate_n)
 
+    @property
+    def candidate(self) -> Tally:
+        """The candidate's users, as the status shows them."""
+        return _tally(self.seen.candidate)
+
+    @property
+    def stable(self) -> Tally:
+        """The stable version's."""
+        return _tally(self.seen.stable)
+
+    @property
+    def impossible(self) -> bool:
+        """Counts are never: a torn scrape is mended where deltas are taken."""
+        return False
+
+    @staticmethod
+    def shown(value: float) -> Decimal:
+        """As evidence shows it."""
+        return Decimal(repr(value)).quantize(_FEW)
+
     def _below(self) -> Sequence[tuple[Side, Logs]]:
         return list(zip(self.grid.below, self.logs[: len(self.grid.below)], strict=True))
 
@@ -135,6 +181,11 @@ class Difference:
 def _refused(hypotheses: "Iterator[tuple[Side, Logs]] | Sequence[tuple[Side, Logs]]", threshold: float) -> Iterator[float]:
     """Boundaries from the outermost on, as long as each is refused."""
     return (side.boundary for side, _ in takewhile(lambda one: log_mean_exp(one[1]) >= threshold, hypotheses))
+
+
+def _tally(tally: Tally) -> Tally:
+    """With the share of good ones as a mean."""
+    return Tally(n=tally.n, bad=tally.bad, mean=(Decimal(tally.n - tally.bad) / tally.n).quantize(_FEW) if tally.n else None)
 
 
 def _at(hypotheses: Sequence[tuple[Side, Logs]], b: float) -> Logs:

@@ -1,32 +1,34 @@
-"""Do more of the candidate's users reach the goal, or fewer, or as many? The gate that decides an A/B test.
+"""Do the candidate's users get on better, worse, or as well? The gate that decides an A/B test.
 
-    Successful     the interval for the difference (`difference`: valid at any time) lies above 0
-    Failed         it lies below 0
+Users reach the goal or not, and two shares are compared (`difference`); or, where the goal has scores, two means
+(`mean_difference`). With a lower score the better one, better and worse change places.
+
+    Successful     the interval for the difference (valid at any time) lies on the better side of 0
+    Failed         it lies on the worse side
     NoDifference   it lies within the minimum effect of 0, on both sides
     Inconclusive   none of these yet
 
 Evidence from a split that did not happen is no evidence. The users of whom clients report were drawn by the weight, so
 `sample_ratio` looks at their numbers, and while it does not believe them there is no verdict at all: clients that report less
-often where it goes badly are found out by this.
+often where it goes badly are found out by this. Nor is there one on scores that lie outside of their bounds.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Any
 
-from kanarya_contracts.rollout import Evidence, Goal, Interval, Tally, Verdict
+from kanarya_contracts.rollout import Evidence, Goal, Interval, Verdict
 from kanarya_rollout.gates.difference import Difference, Grid
-from kanarya_rollout.gates.gate import Saved, packed, progress, timed, unpacked
+from kanarya_rollout.gates.gate import Saved, progress, timed
+from kanarya_rollout.gates.goal_words import percent, words
+from kanarya_rollout.gates.mean_difference import Frame, MeanDifference
 from kanarya_rollout.gates.mixture import shown
 from kanarya_rollout.gates.sample_ratio import SampleRatio
-from kanarya_rollout.gates.window import Reached, Split, Window
+from kanarya_rollout.gates.window import Reported, Split
 
 SPLIT_ALPHA = 0.001
 """Chance of not believing a split that is right, over all looks."""
-
-_FEW = Decimal("0.0001")
-"""Resolution of shares as evidence shows them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,73 +36,80 @@ class GoalGate:
     """See the module. `opened` makes one."""
 
     goal: Goal
-    difference: Difference
+    difference: Difference | MeanDifference
     split: SampleRatio
 
     @classmethod
     def opened(cls, goal: Goal, saved: Mapping[str, list[str]] | None = None) -> "GoalGate":
         """A gate that goes on from `saved`, or begins if that is None or of another goal."""
-        grid = Grid.of(goal.minimum_effect, goal.alpha)
-        begun = Difference.begun(grid)
-        if saved is None or saved.get("of") != _of(goal):
-            return cls(goal=goal, difference=begun, split=_split(goal, None))
-        logs, width = unpacked(saved["logs"]), len(begun.logs[0])
-        difference = Difference(
-            grid=grid,
-            logs=tuple(logs[start : start + width] for start in range(0, len(logs), width)),
-            past=Window.restored(saved["past"]),
-            open=Window.restored(saved["open"]),
-        )
-        parts = {name.removeprefix("split."): value for name, value in saved.items() if name.startswith("split.")}
-        return cls(goal=goal, difference=difference, split=_split(goal, parts))
+        if saved is not None and saved.get("of") != _of(goal):
+            saved = None
+        return cls(goal=goal, difference=_difference(goal, saved), split=_split(goal, saved))
 
     def saved(self) -> Saved:
         """Running sums, and the hypotheses they belong to."""
         return {
             "of": _of(self.goal),
-            "logs": packed(log for logs in self.difference.logs for log in logs),
-            "past": self.difference.past.saved(),
-            "open": self.difference.open.saved(),
+            **self.difference.saved(),
             **{f"split.{name}": value for name, value in self.split.saved().items()},
         }
 
-    def fold(self, window: Reached) -> "GoalGate":
+    def fold(self, window: Reported) -> "GoalGate":
         """More reports."""
-        users = window.users
+        users: Any = window.users  # of the kind that the goal counts
         drawn = Split(candidate_n=users.candidate_n, stable_n=users.stable_n, weight=window.weight)
         return GoalGate(goal=self.goal, difference=self.difference.fold(users), split=self.split.fold(drawn))
 
     def judge(self, elapsed: float | None = None) -> Evidence:
         """Better, worse, alike, or nothing of this yet."""
-        found, threshold = self.difference, shown(self.difference.grid.threshold)
-        verdict = self._verdict()
+        found, threshold = self.difference, shown(self.difference.threshold)
+        candidate, interval = found.candidate, self._interval()
+        verdict = self._verdict(interval is not None)
         decided = verdict in {"Successful", "Failed", "NoDifference"}
-        needs = 0 if decided else self._needs() if verdict == "Inconclusive" else None
+        needs = 0 if decided else self._needs() if verdict == "Inconclusive" and self._void is None else None
+        worse, better = found.worse_than(0.0), found.better_than(0.0)
+        if self._lower:
+            worse, better = better, worse
         return Evidence(
             metric=self.goal.name,
-            candidate=_tally(found.seen.candidate),
-            stable=_tally(found.seen.stable),
-            log_e=shown(found.worse_than(0.0)),
-            log_e_good=shown(found.better_than(0.0)),
+            candidate=candidate,
+            stable=found.stable,
+            log_e=shown(worse),
+            log_e_good=shown(better),
             threshold=threshold,
             threshold_good=threshold,
-            interval=self._interval(),
+            interval=interval,
             verdict=verdict,
             needs=needs,
-            message=timed(self._message(verdict, needs), needs, found.seen.candidate_n, elapsed),
+            message=timed(self._message(verdict, interval, needs), needs, candidate.n, elapsed),
         )
 
-    def _verdict(self) -> Verdict:
-        found, effect = self.difference, float(self.goal.minimum_effect)
-        if not (found.seen.candidate_n and found.seen.stable_n):
-            return "NoData"
+    @property
+    def _lower(self) -> bool:
+        """Whether a low score is a good one."""
+        return self.goal.scores is not None and self.goal.scores.better == "lower"
+
+    @property
+    def _void(self) -> str | None:
+        """Why nothing follows from what was reported; None if something does."""
+        if self.difference.impossible:
+            return "but scores lie outside of the bounds in strategy.abTest.goal.scores: nothing can be told from them"
         if not self.split.believed:
+            return f"but {self.split.spoken}: not the split that was asked for, so nothing follows from it"
+        return None
+
+    def _verdict(self, compared: bool) -> Verdict:
+        """`compared`: whether there are users of both versions."""
+        if not compared:
+            return "NoData"
+        if self._void is not None:
             return "Inconclusive"
-        if found.high <= 0:
-            return "Failed"
-        if found.low >= 0:
-            return "Successful"
-        return "NoDifference" if -effect <= found.low and found.high <= effect else "Inconclusive"
+        low, high, effect = self.difference.low, self.difference.high, float(self.goal.minimum_effect)
+        if high <= 0:
+            return "Successful" if self._lower else "Failed"
+        if low >= 0:
+            return "Failed" if self._lower else "Successful"
+        return "NoDifference" if -effect <= low and high <= effect else "Inconclusive"
 
     def _needs(self) -> int | None:
         """Until the nearest of the three ends, if what was seen goes on."""
@@ -110,60 +119,45 @@ class GoalGate:
         return max(1, math.ceil(least)) if least < 1e12 else None
 
     def _interval(self) -> Interval | None:
+        """None while a version has no user who was reported."""
         found = self.difference
-        if not (found.seen.candidate_n and found.seen.stable_n):
+        candidate, stable = found.candidate.mean, found.stable.mean
+        if candidate is None or stable is None:
             return None
-        return Interval(
-            difference=_share(found.seen.candidate) - _share(found.seen.stable),
-            low=Decimal(repr(found.low)).quantize(_FEW),
-            high=Decimal(repr(found.high)).quantize(_FEW),
-            level=1 - self.goal.alpha,
-        )
+        low, high = found.shown(found.low), found.shown(found.high)
+        return Interval(difference=candidate - stable, low=low, high=high, level=1 - self.goal.alpha)
 
-    def _message(self, verdict: Verdict, needs: int | None) -> str:
-        interval, seen = self._interval(), self.difference.seen
+    def _message(self, verdict: Verdict, interval: Interval | None, needs: int | None) -> str:
+        candidate, stable, say = self.difference.candidate, self.difference.stable, words(self.goal)
         if interval is None:
-            one = "the candidate's" if seen.stable_n else "the champion's" if seen.candidate_n else "either version's"
+            one = "the candidate's" if stable.n else "the champion's" if candidate.n else "either version's"
             return f"no report of {one} users yet"
-        counted = (
-            f"{_percent(_share(seen.candidate))} of {seen.candidate_n:,} users reached it,"
-            f" of the champion's {seen.stable_n:,} {_percent(_share(seen.stable))}"
-        )
-        reach = f"{_points(interval.low)} to {_points(interval.high)} at {_percent(interval.level)}"
-        within = f"{_points(interval.difference)} points ({reach})"
-        if not self.split.believed:
-            return f"{counted}; but {self.split.spoken}: not the split that was asked for, so nothing follows from it"
+        counted = say.counted(candidate, stable)
+        if self._void is not None:
+            return f"{counted}; {self._void}"
+        reach = f"{say.amount(interval.low)} to {say.amount(interval.high)} at {percent(interval.level)}"
+        within = f"{say.amount(interval.difference)}{say.unit} ({reach})"
         said = {
             "Successful": f"better by {within}",
             "Failed": f"worse by {within}",
-            "NoDifference": f"no difference of {_points(self.goal.minimum_effect, sign='')} points or more: {within}",
+            "NoDifference": f"no difference of {say.amount(self.goal.minimum_effect, sign='')}{say.unit} or more: {within}",
         }.get(verdict, within)
-        return f"{counted}: {said}" + (f"; {progress(seen.candidate_n, needs, 'users')}" if verdict == "Inconclusive" else "")
+        return f"{counted}: {said}" + (f"; {progress(candidate.n, needs, 'users')}" if verdict == "Inconclusive" else "")
 
 
 def _of(goal: Goal) -> list[str]:
-    """What sums belong to. Not alpha, which may be edited while the test runs."""
-    return ["goal", goal.name, str(goal.minimum_effect)]
+    """What sums belong to. Not alpha, nor which side is the better one: those may be edited while the test runs."""
+    return ["goal", goal.counted_as, str(goal.minimum_effect)]
+
+
+def _difference(goal: Goal, saved: Mapping[str, list[str]] | None) -> Difference | MeanDifference:
+    if goal.scores is None:
+        return Difference.opened(Grid.of(goal.minimum_effect, goal.alpha), saved)
+    return MeanDifference.opened(Frame.of(goal.scores, goal.minimum_effect, goal.alpha), saved)
 
 
 def _split(goal: Goal, saved: Mapping[str, list[str]] | None) -> SampleRatio:
+    parts = {name.removeprefix("split."): value for name, value in (saved or {}).items() if name.startswith("split.")}
     return SampleRatio.continued(
-        name=goal.name, min_samples=1, threshold=-math.log(SPLIT_ALPHA), saved=saved, observations="users"
+        name=goal.name, min_samples=1, threshold=-math.log(SPLIT_ALPHA), saved=parts or None, observations="users"
     )
-
-
-def _share(tally: Tally) -> Decimal:
-    return (Decimal(tally.n - tally.bad) / tally.n).quantize(_FEW) if tally.n else Decimal(0)
-
-
-def _tally(tally: Tally) -> Tally:
-    """With the share that reached it as a mean, because nothing here is bad."""
-    return Tally(n=tally.n, bad=tally.bad, mean=_share(tally) if tally.n else None)
-
-
-def _percent(share: Decimal) -> str:
-    return f"{float(100 * share):.4g} %"
-
-
-def _points(share: Decimal, *, sign: str = "+") -> str:
-    return f"{float(100 * share):{sign}.3g}"

@@ -7,7 +7,7 @@ A kind for each form that evidence has. All are values, are false when empty, an
     Scores    scores                   n, sum, sum of squares
     Classes   predictions              a count for each class
     Split     requests                 n, and the share that was asked for
-    Reached   users of an A/B test     n of them, some short of the goal, and the share that was asked for
+    Reported  users of an A/B test     a Window, bad being short of the goal, or Scores; and the share that was asked for
 """
 
 from collections.abc import Mapping
@@ -149,6 +149,11 @@ class Scores:
         """Scores of the candidate's answers."""
         return self.candidate.n
 
+    @property
+    def stable_n(self) -> int:
+        """Scores of the stable version's."""
+        return self.stable.n
+
     def saved(self) -> list[str]:
         """For `Saved`."""
         return [str(count) for one in (self.candidate, self.stable) for count in (one.n, one.total, one.squares)]
@@ -202,10 +207,10 @@ class Split:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reached:
-    """Users of whom clients have reported; those that did not reach the goal count as bad."""
+class Reported:
+    """Users of whom clients have reported, by whether they reached the goal or by their scores."""
 
-    users: Window
+    users: Window | Scores
     weight: int | None
     """As of a Split."""
 
@@ -218,5 +223,5 @@ class Reached:
         return self.users.candidate_n
 
 
-Observed = Window | Pairs | Scores | Classes | Split | Reached
+Observed = Window | Pairs | Scores | Classes | Split | Reported
 """What a reading brings to a gate."""

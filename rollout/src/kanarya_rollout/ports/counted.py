@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from kanarya_contracts import metrics as names
+from kanarya_contracts.goals import counted_as
 from kanarya_rollout.observation import Kind, PairOutcome
 
 Key = tuple[str, Kind, float | None, str | None]
@@ -26,6 +27,9 @@ METRICS = (
     names.SCORE_SQUARES,
     names.GOAL_UNITS,
     names.GOAL_REACHED,
+    names.GOAL_SCORES,
+    names.GOAL_SCORE_SUM,
+    names.GOAL_SCORE_SQUARES,
 )
 """Names of the samples that count towards something."""
 
@@ -41,6 +45,9 @@ _SCORES: Mapping[str, tuple[Kind, int]] = {
     names.SCORES: ("scores", 1),
     names.SCORE_SUM: ("score-sum", 1_000_000),
     names.SCORE_SQUARES: ("score-squares", 1_000_000),
+    names.GOAL_SCORES: ("goal-scores", 1),
+    names.GOAL_SCORE_SUM: ("goal-score-sum", 1_000_000),
+    names.GOAL_SCORE_SQUARES: ("goal-score-squares", 1_000_000),
 }
 """Metric → kind, and how many of its units make one of the metric's."""
 
@@ -80,4 +87,5 @@ def counted(name: str, labels: Mapping[str, str], value: float) -> Iterator[tupl
         yield (version, kind, None, labels.get(label, "")), int(value)
     elif name in _SCORES:
         kind, unit = _SCORES[name]
-        yield (version, kind, None, None), round(value * unit)
+        goal = counted_as(labels[names.GOAL], labels.get(names.BOUNDS, "")) if names.GOAL in labels else None
+        yield (version, kind, None, goal), round(value * unit)

@@ -1,11 +1,13 @@
 -- Runs in Envoy, in front of an A/B test: writes into a header which of a hundred buckets a request's user is in, and no other
 -- word in that header stands. The route then sends buckets below the candidate's weight to the candidate; changing a header
 -- makes Envoy look for the route again. `kanarya_rollout.sticky` says the same in Python, and a test holds both to each other.
+-- Beside the bucket it writes what the test says of its users' scores, where its goal is a mean, and again no other word stands.
 --
 -- Plain arithmetic on doubles, none above 2^53: Envoy's LuaJIT could do better, but Envoy Gateway tries a script out in a Lua
--- without bit operations before it takes it. Context: header or cookie, the name of what holds the key; salt.
+-- without bit operations before it takes it. Context: header or cookie, the name of what holds the key; salt; perhaps scores.
 
 local HEADER = "x-kanarya-bucket"
+local SCORES = "x-kanarya-scores"
 local LONGEST = 256
 local WHOLE = 4294967296
 
@@ -46,6 +48,7 @@ end
 function envoy_on_request(request)
   local headers, context = request:headers(), request:filterContext()
   headers:remove(HEADER)
+  headers:remove(SCORES)
   local key
   if context:get("cookie") then
     key = cookie(headers:get("cookie"), context:get("cookie"))
@@ -54,5 +57,6 @@ function envoy_on_request(request)
   end
   if key and #key > 0 and #key <= LONGEST then
     headers:add(HEADER, string.format("%02d", bucket((context:get("salt") or "") .. "/" .. key)))
+    if context:get("scores") then headers:add(SCORES, context:get("scores")) end
   end
 end

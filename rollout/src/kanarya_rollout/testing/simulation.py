@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kanarya_contracts.names import ALIAS_CANDIDATE, ALIAS_STABLE, ConditionType, Verb
-from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
+from kanarya_contracts.rollout import Goal, ModelRollout, ModelRolloutStatus, Request
 from kanarya_rollout.archive import Archive
 from kanarya_rollout.controller import Controller, Listener
 from kanarya_rollout.decide import Decision
+from kanarya_rollout.observation import Kind
 from kanarya_rollout.testing.audit import FakeShelf
 from kanarya_rollout.testing.clock import FakeClock
 from kanarya_rollout.testing.documents import a_rollout
@@ -31,12 +32,19 @@ class Quality:
     labels: float = 1.0
     """Share of the answers whose label comes back."""
     reached: float = 0.5
-    """Share of the users who reach the goal of an A/B test; each request is a user, whose client reports at once."""
+    """Share of the users who reach the goal of an A/B test; each request is a user, whose client reports at once. Where the
+    goal is a mean, those have the highest score and all others the lowest."""
 
 
 def promoted(status: ModelRolloutStatus) -> bool:
     """For `until`: the last candidate became the champion. The condition alone is true of the first champion too."""
     return status.candidate is not None and status.candidate == status.stable and status.is_true(ConditionType.PROMOTED)
+
+
+def _reported(goal: Goal, users: int, reached: int) -> dict[Kind, int]:
+    if goal.scores is None:
+        return {"users": users, "reached": reached}
+    return {"goal-scores": users, "goal-score-sum": reached * 1_000_000, "goal-score-squares": reached * 1_000_000}
 
 
 class Simulation:
@@ -56,14 +64,16 @@ class Simulation:
         self._archive: Archive | None = None
         self.quality: dict[str, Quality] = {}
         """By version; faultless where nothing is said."""
-        self.store.put(rollout or a_rollout())
+        rollout = rollout or a_rollout()
+        self.store.put(rollout)
         self.controller = self.fresh_controller()
         self.drawn: Mapping[str, int] | None = None
         """Shares in which requests really arrive; None: as the gateway says."""
         self.answered: Counter[str] = Counter()
         """Requests by version."""
-        self.goal: str | None = None
-        """What clients of an A/B test report."""
+        test = rollout.spec.strategy.ab_test
+        self.goal: Goal | None = test.goal if test is not None else None
+        """What clients report of each user, in an A/B test."""
         self._carry: dict[tuple[str, str], float] = {}
         self._requests = 0
 
@@ -166,8 +176,9 @@ class Simulation:
         process.add("right", labels - min(wrong, labels))
         process.add("wrong", min(wrong, labels))
         if self.goal is not None and n:
-            process.add("users", n, of=self.goal)
-            process.add("reached", min(n, self._whole((process.version, "reached"), n * quality.reached)), of=self.goal)
+            reached = min(n, self._whole((process.version, "reached"), n * quality.reached))
+            for kind, count in _reported(self.goal, n, reached).items():
+                process.add(kind, count, of=self.goal.counted_as)
 
     def _whole(self, key: tuple[str, str], amount: float) -> int:
         """Whole units, the rest carried over."""

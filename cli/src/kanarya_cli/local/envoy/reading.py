@@ -66,7 +66,7 @@ def _sticky_of(route: Mapping[str, Any], candidate: str | None) -> Sticky | None
     if context is None:
         return None
     key = {name: context.get(name) for name in ("header", "cookie")}
-    return Sticky(**key, salt=context.get("salt", ""), candidate=candidate)
+    return Sticky(**key, salt=context.get("salt", ""), candidate=candidate, scores=context.get("scores"))
 
 
 def _weights_of(route: Mapping[str, Any]) -> dict[str, int]:
