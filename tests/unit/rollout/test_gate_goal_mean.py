@@ -71,13 +71,15 @@ def test_the_verdict_is_what_the_interval_says_and_each_end_is_where_the_evidenc
     gate = fold(*(reported(ours * times, theirs * times) for ours, theirs, times in windows))
     said, found = gate.judge(), gate.difference
     low, high = found.low, found.high
-    assert -500 <= low <= high <= 500
+    assert -500 <= low <= 500
+    assert -500 <= high <= 500
     for end, evidence in ((low, found.better_than), (high, found.worse_than)):
         assert abs(end) == 500 or evidence(end) == pytest.approx(found.threshold, abs=1e-6)
     assert (said.verdict == "NoData") == (said.interval is None)
     if said.interval is not None:
         expected = {"Failed": high <= 0, "Successful": low >= 0, "NoDifference": -25 <= low < 0 < high <= 25}
-        assert [verdict for verdict, holds in expected.items() if holds] == [said.verdict] * (said.verdict in expected)
+        found = [verdict for verdict, holds in expected.items() if holds and low <= high]
+        assert found == [said.verdict] * (said.verdict in expected)
 
 
 @settings(max_examples=20)
@@ -147,6 +149,15 @@ def test_a_winner_on_a_split_that_did_not_happen_is_no_winner():
     said = fold(*windows).judge()
     assert said.verdict == "Inconclusive"
     assert "20% of 2,900 users went to the candidate at weight 50: not the split that was asked for" in said.message
+
+
+def test_a_difference_that_did_not_stay_the_same_has_an_empty_interval_and_no_verdict_whichever_side_is_better():
+    windows = [reported([0.5] * 200, [0] * 200), reported([0] * 20, [1] * 200)]
+    for of in (GOAL, goal(scores={"low": "-100", "high": "400", "better": "lower"})):
+        said = fold(*windows, of=of).judge()
+        assert (said.verdict, said.needs) == ("Inconclusive", None)
+        assert said.interval.low > said.interval.high
+        assert said.message.endswith("but one difference cannot be +71.01 or more and -68.84 or less: it did not stay the same")
 
 
 def test_a_person_reads_means_difference_interval_and_what_is_missing_in_the_unit_of_the_scores():

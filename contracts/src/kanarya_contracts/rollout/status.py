@@ -70,7 +70,8 @@ class Tally(Strict):
 
 
 class Interval(Strict):
-    """Where a difference lies, candidate less champion; it holds however often one looks."""
+    """Where a difference lies, candidate less champion; it holds however often one looks. Empty, with `low` above `high`, if it
+    did not stay the same."""
 
     difference: Quantity
     """As counted."""

@@ -10,7 +10,8 @@ Users reach the goal or not, and two shares are compared (`difference`); or, whe
 
 Evidence from a split that did not happen is no evidence. The users of whom clients report were drawn by the weight, so
 `sample_ratio` looks at their numbers, and while it does not believe them there is no verdict at all: clients that report less
-often where it goes badly are found out by this. Nor is there one on scores that lie outside of their bounds.
+often where it goes badly are found out by this. Nor is there one on scores that lie outside of their bounds, nor where the
+difference was one thing for a time and another later, so that the interval is empty.
 """
 
 import math
@@ -63,10 +64,11 @@ class GoalGate:
     def judge(self, elapsed: float | None = None) -> Evidence:
         """Better, worse, alike, or nothing of this yet."""
         found, threshold = self.difference, shown(self.difference.threshold)
-        candidate, interval = found.candidate, self._interval()
-        verdict = self._verdict(interval is not None)
+        candidate, low, high = found.candidate, found.low, found.high
+        interval, void = self._interval(low, high), self._void(low, high)
+        verdict = "NoData" if interval is None else "Inconclusive" if void is not None else self._verdict(low, high)
         decided = verdict in {"Successful", "Failed", "NoDifference"}
-        needs = 0 if decided else self._needs() if verdict == "Inconclusive" and self._void is None else None
+        needs = 0 if decided else self._needs() if verdict == "Inconclusive" and void is None else None
         worse, better = found.worse_than(0.0), found.better_than(0.0)
         if self._lower:
             worse, better = better, worse
@@ -81,7 +83,7 @@ class GoalGate:
             interval=interval,
             verdict=verdict,
             needs=needs,
-            message=timed(self._message(verdict, interval, needs), needs, candidate.n, elapsed),
+            message=timed(self._message(verdict, interval, void, needs), needs, candidate.n, elapsed),
         )
 
     @property
@@ -89,22 +91,20 @@ class GoalGate:
         """Whether a low score is a good one."""
         return self.goal.scores is not None and self.goal.scores.better == "lower"
 
-    @property
-    def _void(self) -> str | None:
+    def _void(self, low: float, high: float) -> str | None:
         """Why nothing follows from what was reported; None if something does."""
         if self.difference.impossible:
             return "but scores lie outside of the bounds in strategy.abTest.goal.scores: nothing can be told from them"
         if not self.split.believed:
             return f"but {self.split.spoken}: not the split that was asked for, so nothing follows from it"
+        if low > high:
+            say, shown_as = words(self.goal), self.difference.shown
+            least, most = say.amount(shown_as(low)), say.amount(shown_as(high))
+            return f"but one difference cannot be {least} or more and {most} or less: it did not stay the same"
         return None
 
-    def _verdict(self, compared: bool) -> Verdict:
-        """`compared`: whether there are users of both versions."""
-        if not compared:
-            return "NoData"
-        if self._void is not None:
-            return "Inconclusive"
-        low, high, effect = self.difference.low, self.difference.high, float(self.goal.minimum_effect)
+    def _verdict(self, low: float, high: float) -> Verdict:
+        effect = float(self.goal.minimum_effect)
         if high <= 0:
             return "Successful" if self._lower else "Failed"
         if low >= 0:
@@ -118,23 +118,22 @@ class GoalGate:
         least = min(found.lacks_better(0.0), found.lacks_worse(0.0), alike)
         return max(1, math.ceil(least)) if least < 1e12 else None
 
-    def _interval(self) -> Interval | None:
+    def _interval(self, low: float, high: float) -> Interval | None:
         """None while a version has no user who was reported."""
         found = self.difference
         candidate, stable = found.candidate.mean, found.stable.mean
         if candidate is None or stable is None:
             return None
-        low, high = found.shown(found.low), found.shown(found.high)
-        return Interval(difference=candidate - stable, low=low, high=high, level=1 - self.goal.alpha)
+        return Interval(difference=candidate - stable, low=found.shown(low), high=found.shown(high), level=1 - self.goal.alpha)
 
-    def _message(self, verdict: Verdict, interval: Interval | None, needs: int | None) -> str:
+    def _message(self, verdict: Verdict, interval: Interval | None, void: str | None, needs: int | None) -> str:
         candidate, stable, say = self.difference.candidate, self.difference.stable, words(self.goal)
         if interval is None:
             one = "the candidate's" if stable.n else "the champion's" if candidate.n else "either version's"
             return f"no report of {one} users yet"
         counted = say.counted(candidate, stable)
-        if self._void is not None:
-            return f"{counted}; {self._void}"
+        if void is not None:
+            return f"{counted}; {void}"
         reach = f"{say.amount(interval.low)} to {say.amount(interval.high)} at {percent(interval.level)}"
         within = f"{say.amount(interval.difference)}{say.unit} ({reach})"
         said = {
