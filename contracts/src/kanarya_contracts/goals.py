@@ -14,7 +14,8 @@ from typing import Self
 
 from kanarya_contracts.quantities import format_decimal, parse_decimal
 
-_WRITTEN = re.compile(r"(?P<name>\S+) (?P<low>\S+?)\.\.(?P<high>\S+)")
+_WRITTEN = re.compile(r"(?P<name>\S{1,63}) (?P<low>\S{1,40}?)\.\.(?P<high>\S{1,40})")
+"""No longer than a resource on a cluster can have it: it becomes a label."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +40,10 @@ class ScoredGoal:
         found = _WRITTEN.fullmatch(text)
         if found is None:
             raise ValueError(f"got {text!r}, expected a goal and its bounds, such as 'revenue 0..500'")
-        return cls(name=found["name"], low=parse_decimal(found["low"]), high=parse_decimal(found["high"]))
+        one = cls(name=found["name"], low=parse_decimal(found["low"]), high=parse_decimal(found["high"]))
+        if not float(one.low) < float(one.high):
+            raise ValueError(f"got {text!r}, expected the lower bound before the higher one")
+        return one
 
     def share(self, score: float) -> float | None:
         """How far a score lies from the least to the most there can be: 0 to 1. None for one that lies outside."""

@@ -105,7 +105,9 @@ def test_scores_are_counted_with_their_sum_and_squares_as_shares_of_the_way_betw
             'a score of the goal the string "revenue", and the A/B test in front of this server has no goal that is',
         ),
         ({"score": 5}, "profit 0..500", 'the A/B test in front of this server has the goal "profit"'),
-        ({"score": 5}, "revenue 0-500", "x-kanarya-scores: got 'revenue 0-500', expected a goal and its bounds"),
+        ({"score": 5}, "revenue 0-500", 'x-kanarya-scores: got "revenue 0-500", expected a goal and its bounds'),
+        ({"score": 5}, "revenue 5..5", 'x-kanarya-scores: got "revenue 5..5", expected a goal and its bounds'),
+        ({"score": 5}, f"revenue 0..{'9' * 41}", 'x-kanarya-scores: got "revenue 0..9'),
     ],
 )
 def test_a_score_that_the_test_in_front_does_not_ask_for_is_refused_and_in_no_counter(client, goal, scores, words):

@@ -76,8 +76,9 @@ def _scored(goal: object, scores: str | None) -> ScoredGoal | None:
     name = goal.get("name") if isinstance(goal, dict) else None
     try:
         test = ScoredGoal.read(scores) if scores is not None else None
-    except ValueError as error:
-        raise Refusal(Reason.FIELD, f"{SCORES_HEADER}: {error}") from None
+    except ValueError:
+        message = f"{SCORES_HEADER}: got {quoted(scores or '')}, expected a goal and its bounds, such as revenue 0..500"
+        raise Refusal(Reason.FIELD, message) from None
     if test is not None and test.name == name:
         return test
     if isinstance(goal, dict) and "score" in goal:
