@@ -91,8 +91,11 @@ there can be, 0 to 1."""
 GOAL_SCORE_SQUARES = "kanarya_model_goal_score_squares_total"
 """Counter {model, version, goal, bounds}: the sum of the squares of the same."""
 
+GOAL_OUTSIDE = "kanarya_model_goal_outside_total"
+"""Counter {model, version, goal, bounds}: users whose score was refused because it lies outside. The others lack them."""
+
 BOUNDS = "bounds"
-"""Label: the least and the most that a score can be, as the rollout says: `0..500`. One outside is refused."""
+"""Label: the least and the most that a score can be, as the rollout says: `0..500`."""
 
 PREDICTIONS = "kanarya_model_predictions_total"
 """Counter {model, version, class}: rows answered with each class; of a regression, with a number in each bin."""

@@ -47,6 +47,7 @@ _GOAL_SCORES = {
     names.GOAL_SCORES: "Users of an A/B test of whom clients have reported a score.",
     names.GOAL_SCORE_SUM: "The sum of those scores, from 0 for the least to 1 for the most there can be.",
     names.GOAL_SCORE_SQUARES: "The sum of their squares.",
+    names.GOAL_OUTSIDE: "Users whose score was refused because it lies outside.",
 }
 
 
@@ -89,7 +90,7 @@ class Counts:
         self.feedback = {version: [0, 0]}
         """Version → right, wrong."""
         self.goals: dict[tuple[str, str, str], list[float]] = {}
-        """Version, goal and the bounds of its scores → users, the sum of their shares, the sum of the squares."""
+        """Version, goal and the bounds of its scores → what `GoalReport.sums` says."""
         self.scores = {version: [0.0, 0.0, 0.0]} if contract.task == "regression" else {}
         """Version → how many, their sum, the sum of their squares; nothing where answers are right or wrong."""
         self._lock = Lock()
@@ -160,14 +161,17 @@ class Counts:
                 sums[index] += amount
 
     def became(self, outcome: GoalReport) -> None:
-        """What became of a user of an A/B test. Raises Refusal for one goal too many."""
+        """What became of a user of an A/B test. Raises Refusal for one goal too many and, after it was counted as one, for a
+        score outside of its bounds."""
         key = (outcome.version, outcome.goal, outcome.bounds)
         if key not in self.goals and len(self.goals) >= MOST_GOALS:
             known = listed(tuple(f"{goal} of {version}" for version, goal, _ in self.goals), MOST_GOALS)
             raise Refusal(Reason.LIMIT, f"goal: this server counts {MOST_GOALS} goals at most, and has {known}")
-        counts = self.goals.setdefault(key, [0.0, 0.0, 0.0])
-        for index, amount in enumerate((1.0, outcome.share, outcome.share**2)):
+        counts = self.goals.setdefault(key, [0.0] * len(outcome.sums))
+        for index, amount in enumerate(outcome.sums):
             counts[index] += amount
+        if outcome.outside:
+            raise Refusal(Reason.VALUE, outcome.outside)
 
 
 class Exposition(Collector):

@@ -85,6 +85,7 @@ Kind = Literal[
     "goal-scores",
     "goal-score-sum",
     "goal-score-squares",
+    "goal-outside",
 ]
 PairOutcome = Literal["both", "lost", "won", "neither"]
 """Of a pair: who was right; `lost`: the champion alone, `won`: the candidate alone."""
@@ -94,8 +95,8 @@ OUTCOMES: tuple[PairOutcome, ...] = ("both", "lost", "won", "neither")
 successes at or under a duration bound (`bound`); labels that proved a prediction right; wrong; labels of copies, by PairOutcome
 (`of`); scores, their sum and the sum of their squares, both in whole millionths; rows answered with a class (`of`); users of an
 A/B test of whom clients have reported, and those of them who reached the goal (`of`); where the goal is a mean, users, the sum
-of their scores and of the squares, as shares of the way between the bounds, both in whole millionths (`of`: the goal with its
-bounds). All but labels, scores and users count copies too."""
+of their scores and of the squares, as shares of the way between the bounds, both in whole millionths, and users with a score
+outside (`of`: the goal with its bounds). All but labels, scores and users count copies too."""
 
 
 class Series(NamedTuple):

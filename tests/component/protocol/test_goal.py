@@ -7,6 +7,7 @@ import pytest
 
 USERS, REACHED = "kanarya_model_goal_units_total", "kanarya_model_goal_reached_total"
 SCORES = tuple(f"kanarya_model_goal_{name}_total" for name in ("scores", "score_sum", "score_squares"))
+OUTSIDE = "kanarya_model_goal_outside_total"
 
 
 def report(asked, *, drawn=True, scores=None, version="2", goal=None, **more):
@@ -88,12 +89,6 @@ def test_scores_are_counted_with_their_sum_and_squares_as_shares_of_the_way_betw
 @pytest.mark.parametrize(
     ("goal", "scores", "words"),
     [
-        (
-            {"score": 500.01},
-            "revenue 0..500",
-            "goal.score: got the number 500.01, expected a number from 0 to 500, as the rollout",
-        ),
-        ({"score": -1}, "revenue 0..500", "goal.score: got the number -1, expected a number from 0 to 500"),
         ({"score": "12"}, "revenue 0..500", 'goal.score: got the string "12", expected a number from 0 to 500'),
         ({"score": True}, "revenue 0..500", "goal.score: got true, expected a number from 0 to 500"),
         ({"score": None}, "revenue 0..500", "goal.score: got null, expected a number from 0 to 500"),
@@ -117,7 +112,22 @@ def test_a_score_that_the_test_in_front_does_not_ask_for_is_refused_and_in_no_co
 
     assert answer.status == 400
     assert words in answer.error
-    assert [asked.metric(name) for name in (USERS, *SCORES)] == [{}] * 4
+    assert [asked.metric(name) for name in (USERS, *SCORES, OUTSIDE)] == [{}] * 5
+
+
+@pytest.mark.parametrize(
+    ("score", "said"), [(500.01, "the number 500.01"), (-1, "the number -1"), (10**18, f"the number {10**18}")]
+)
+def test_a_score_outside_of_its_bounds_is_refused_and_counted_as_that_alone(client, score, said):
+    asked = client()
+
+    answer = report(asked, scores="revenue 0..500", goal={"name": "revenue", "score": score})
+
+    assert answer.status == 400
+    expected = f"goal.score: got {said}, expected a number from 0 to 500, as the rollout's strategy.abTest.goal.scores says"
+    assert answer.error == expected
+    counted = [set(asked.metric(name).values()) for name in (*SCORES, OUTSIDE)]
+    assert counted == [{0.0}, {0.0}, {0.0}, {1.0}]
 
 
 def test_a_goal_too_many_is_refused_and_those_that_are_known_go_on(client):

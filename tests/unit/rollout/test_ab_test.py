@@ -203,9 +203,11 @@ def test_scores_between_other_bounds_or_of_another_goal_are_no_evidence():
             process.add("goal-scores", 5, of=name)
             process.add("goal-score-sum", 2_000_000, of=name)
             process.add("goal-score-squares", 1_000_000, of=name)
+            process.add("goal-outside", 2, of=name)
     world.tick()
     found = next(one for one in world.status.evidence if one.metric == "revenue")
     assert (found.candidate.n, found.candidate.mean, found.stable.n) == (5, 60, 5)
+    assert "(2 and 2 more had scores outside of their bounds)" in found.message
 
 
 def test_recorded_windows_of_users_are_replayed_to_the_same_end():

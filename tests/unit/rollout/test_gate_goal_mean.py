@@ -144,6 +144,18 @@ def test_scores_that_cannot_lie_between_the_bounds_hold_and_say_so():
     assert "scores lie outside of the bounds in strategy.abTest.goal.scores" in said.message
 
 
+def test_users_whose_score_was_refused_are_in_no_mean_but_were_drawn_and_are_said_to_be_left_out():
+    window = Reported(users=Scores(candidate=sums([0.9] * 30), stable=sums([0.1] * 40)), outside=(10, 0), weight=50)
+    gate = fold(*[window] * 5)
+    said = GoalGate.opened(GOAL, json.loads(json.dumps(gate.saved()))).judge()
+    assert said.message.startswith(
+        "a mean of 350 over 150 users, of -50 over the champion's 200 (50 and 0 more had scores outside"
+    )
+    assert (said.verdict, gate.split.candidate_n, gate.split.stable_n) == ("Successful", 160, 160)
+    nobody = fold(Reported(users=Scores(), outside=(1, 0), weight=50)).judge()
+    assert nobody.message == "no report of either version's users yet (1 and 0 more had scores outside of their bounds)"
+
+
 def test_a_winner_on_a_split_that_did_not_happen_is_no_winner():
     windows = [reported([0.9] * 20, [0.1] * 80, weight=50)] * 30
     said = fold(*windows).judge()

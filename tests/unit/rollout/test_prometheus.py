@@ -136,11 +136,12 @@ def test_predictions_count_by_class_and_scores_in_millionths(server):
 
 def test_scores_of_an_ab_tests_users_count_for_their_goal_with_its_bounds(server):
     target = server.process("a", "8")
-    for name, value in ((names.GOAL_SCORES, "3"), (names.GOAL_SCORE_SUM, "1.25"), (names.GOAL_SCORE_SQUARES, "1.0625")):
+    said = {names.GOAL_SCORES: "3", names.GOAL_SCORE_SUM: "1.25", names.GOAL_SCORE_SQUARES: "1.0625", names.GOAL_OUTSIDE: "2"}
+    for name, value in said.items():
         server.add(name, target, value, version="8", goal="revenue", bounds="0..500")
     found = {(one.kind, one.of): one.value for one in server.read("8")}
-    kinds = ("goal-scores", "goal-score-sum", "goal-score-squares")
-    assert [found[kind, "revenue 0..500"] for kind in kinds] == [3, 1_250_000, 1_062_500]
+    kinds = ("goal-scores", "goal-score-sum", "goal-score-squares", "goal-outside")
+    assert [found[kind, "revenue 0..500"] for kind in kinds] == [3, 1_250_000, 1_062_500, 2]
 
 
 def test_four_queries_serve_every_rollout_until_they_are_old(server):

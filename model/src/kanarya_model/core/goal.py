@@ -8,7 +8,7 @@ it, and so bears the bucket that the gateway gave the user: a report without one
 nobody drew at random, and is refused. The version is the one that the user's answers named, so any replica can count it.
 
 A score is for the goal that the test in front says is a mean, and lies between the bounds that it says with it. One outside is
-refused and not brought back to a bound: nobody would know of it, and the mean would be another than people think.
+refused and not brought back to a bound: the mean would be another than people think. That there was one is counted.
 """
 
 import re
@@ -37,8 +37,15 @@ class GoalReport:
     goal: str
     bounds: str = ""
     """Of the scores of the goal's users; empty for one that is reached or not."""
-    share: float
+    share: float = 0.0
     """1 if the goal was reached, else 0; of a score, how far it lies from the least to the most there can be."""
+    outside: str = ""
+    """What is wrong with a score that lies outside of its bounds: it is counted as that alone, and refused."""
+
+    @property
+    def sums(self) -> tuple[float, float, float, float]:
+        """What it adds to the users, the sum of their shares, that of the squares, and the users outside."""
+        return (0.0, 0.0, 0.0, 1.0) if self.outside else (1.0, self.share, self.share**2, 0.0)
 
 
 def is_goal_report(document: object) -> bool:
@@ -65,7 +72,8 @@ def read_goal(document: object, *, drawn: bool, scores: str | None = None) -> Go
         message = f"goal.name: got {shown(name)}, expected 1 to 63 of a-z, 0-9 and -, the first a letter, in a string"
         raise Refusal(Reason.FIELD, message)
     if scored is not None:
-        return GoalReport(version=version, goal=name, bounds=scored.bounds, share=_share(goal["score"], scored))
+        share, outside = _share(goal["score"], scored)
+        return GoalReport(version=version, goal=name, bounds=scored.bounds, share=share, outside=outside)
     if not isinstance(goal["reached"], bool):
         raise Refusal(Reason.FIELD, f"goal.reached: got {shown(goal['reached'])}, expected true or false")
     return GoalReport(version=version, goal=name, share=float(goal["reached"]))
@@ -88,12 +96,14 @@ def _scored(goal: object, scores: str | None) -> ScoredGoal | None:
     return None
 
 
-def _share(score: object, scored: ScoredGoal) -> float:
-    share = scored.share(score) if type(score) is float or type(score) is int else None
-    if share is None:
-        expected = f"a number from {scored.low} to {scored.high}, as the rollout's strategy.abTest.goal.scores says"
-        raise Refusal(Reason.VALUE, f"goal.score: got {shown(score)}, expected {expected}")
-    return share
+def _share(score: object, scored: ScoredGoal) -> tuple[float, str]:
+    """The share, and what is wrong with a score that has none. Raises Refusal for what is no number."""
+    expected = f"a number from {scored.low} to {scored.high}, as the rollout's strategy.abTest.goal.scores says"
+    message = f"goal.score: got {shown(score)}, expected {expected}"
+    if type(score) is not float and type(score) is not int:
+        raise Refusal(Reason.VALUE, message)
+    share = scored.share(score)
+    return (0.0, message) if share is None else (share, "")
 
 
 def _object(document: object, prefix: str, members: tuple[str, ...]) -> Mapping[str, object]:

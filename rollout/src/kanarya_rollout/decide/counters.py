@@ -33,9 +33,11 @@ _ASKED_FOR: Mapping[Kind, Signal] = {
 }
 """Kinds that are followed only for a gate on that signal."""
 
+_GOAL_SCORES: tuple[Kind, ...] = ("goal-scores", "goal-score-sum", "goal-score-squares")
+
 _GOALS: Mapping[GoalSignal, tuple[Kind, ...]] = {
     "goals": ("users", "reached"),
-    "goal-scores": ("goal-scores", "goal-score-sum", "goal-score-squares"),
+    "goal-scores": (*_GOAL_SCORES, "goal-outside"),
 }
 """What is followed for a goal."""
 
@@ -141,8 +143,9 @@ class Reading:
         if signal == "goals":
             return Reported(users=_reached(candidate, stable, self._goal), weight=weight)
         if signal == "goal-scores":
-            found = Scores(candidate=_scored(candidate, self._goal), stable=_scored(stable, self._goal))
-            return Reported(users=found, weight=weight)
+            ours, theirs = (_sums(one, _GOAL_SCORES, self._goal) for one in (candidate, stable))
+            outside = _total(candidate, "goal-outside", self._goal), _total(stable, "goal-outside", self._goal)
+            return Reported(users=Scores(candidate=ours, stable=theirs), outside=outside, weight=weight)
         candidate_n, candidate_bad = self._good_or_bad(candidate, signal, bound)
         stable_n, stable_bad = self._good_or_bad(stable, signal, bound)
         return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)
@@ -189,10 +192,6 @@ def _split(processes: Collection[_New]) -> int:
 def _sums(processes: Collection[_New], kinds: tuple[Kind, ...] = _SCORES, goal: str | None = None) -> Sums:
     n, total, squares = (_total(processes, kind, goal) for kind in kinds)
     return Sums(n=n, total=total, squares=squares) if n else Sums()
-
-
-def _scored(processes: Collection[_New], goal: str | None) -> Sums:
-    return _sums(processes, _GOALS["goal-scores"], goal)
 
 
 def _reached(candidate: Collection[_New], stable: Collection[_New], goal: str | None) -> Window:

@@ -10,8 +10,9 @@ Users reach the goal or not, and two shares are compared (`difference`); or, whe
 
 Evidence from a split that did not happen is no evidence. The users of whom clients report were drawn by the weight, so
 `sample_ratio` looks at their numbers, and while it does not believe them there is no verdict at all: clients that report less
-often where it goes badly are found out by this. Nor is there one on scores that lie outside of their bounds, nor where the
-difference was one thing for a time and another later, so that the interval is empty.
+often where it goes badly are found out by this. Users whose score was refused were drawn too; they are in neither mean, and it
+is said how many they are. Nor is there a verdict on scores that cannot lie between their bounds, nor where the difference was
+one thing for a time and another later, so that the interval is empty.
 """
 
 import math
@@ -39,18 +40,22 @@ class GoalGate:
     goal: Goal
     difference: Difference | MeanDifference
     split: SampleRatio
+    outside: tuple[int, int] = (0, 0)
+    """Users of candidate and stable version who are left out, because their score lies outside of its bounds."""
 
     @classmethod
     def opened(cls, goal: Goal, saved: Mapping[str, list[str]] | None = None) -> "GoalGate":
         """A gate that goes on from `saved`, or begins if that is None or of another goal."""
         if saved is not None and saved.get("of") != _of(goal):
             saved = None
-        return cls(goal=goal, difference=_difference(goal, saved), split=_split(goal, saved))
+        ours, theirs = map(int, (saved or {}).get("outside", ("0", "0")))
+        return cls(goal=goal, difference=_difference(goal, saved), split=_split(goal, saved), outside=(ours, theirs))
 
     def saved(self) -> Saved:
         """Running sums, and the hypotheses they belong to."""
         return {
             "of": _of(self.goal),
+            "outside": list(map(str, self.outside)),
             **self.difference.saved(),
             **{f"split.{name}": value for name, value in self.split.saved().items()},
         }
@@ -58,8 +63,14 @@ class GoalGate:
     def fold(self, window: Reported) -> "GoalGate":
         """More reports."""
         users: Any = window.users  # of the kind that the goal counts
-        drawn = Split(candidate_n=users.candidate_n, stable_n=users.stable_n, weight=window.weight)
-        return GoalGate(goal=self.goal, difference=self.difference.fold(users), split=self.split.fold(drawn))
+        ours, theirs = window.outside
+        drawn = Split(candidate_n=users.candidate_n + ours, stable_n=users.stable_n + theirs, weight=window.weight)
+        return GoalGate(
+            goal=self.goal,
+            difference=self.difference.fold(users),
+            split=self.split.fold(drawn),
+            outside=(self.outside[0] + ours, self.outside[1] + theirs),
+        )
 
     def judge(self, elapsed: float | None = None) -> Evidence:
         """Better, worse, alike, or nothing of this yet."""
@@ -130,8 +141,8 @@ class GoalGate:
         candidate, stable, say = self.difference.candidate, self.difference.stable, words(self.goal)
         if interval is None:
             one = "the candidate's" if stable.n else "the champion's" if candidate.n else "either version's"
-            return f"no report of {one} users yet"
-        counted = say.counted(candidate, stable)
+            return f"no report of {one} users yet{self._left_out}"
+        counted = f"{say.counted(candidate, stable)}{self._left_out}"
         if void is not None:
             return f"{counted}; {void}"
         reach = f"{say.amount(interval.low)} to {say.amount(interval.high)} at {percent(interval.level)}"
@@ -142,6 +153,11 @@ class GoalGate:
             "NoDifference": f"no difference of {say.amount(self.goal.minimum_effect, sign='')}{say.unit} or more: {within}",
         }.get(verdict, within)
         return f"{counted}: {said}" + (f"; {progress(candidate.n, needs, 'users')}" if verdict == "Inconclusive" else "")
+
+    @property
+    def _left_out(self) -> str:
+        ours, theirs = self.outside
+        return f" ({ours:,} and {theirs:,} more had scores outside of their bounds)" if ours or theirs else ""
 
 
 def _of(goal: Goal) -> list[str]:

@@ -211,11 +211,13 @@ class Reported:
     """Users of whom clients have reported, by whether they reached the goal or by their scores."""
 
     users: Window | Scores
+    outside: tuple[int, int] = (0, 0)
+    """Candidate's and stable version's users who are not among them, because their score lies outside of its bounds."""
     weight: int | None
     """As of a Split."""
 
     def __bool__(self) -> bool:
-        return bool(self.users)
+        return bool(self.users) or any(self.outside)
 
     @property
     def candidate_n(self) -> int:

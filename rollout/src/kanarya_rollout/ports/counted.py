@@ -30,6 +30,7 @@ METRICS = (
     names.GOAL_SCORES,
     names.GOAL_SCORE_SUM,
     names.GOAL_SCORE_SQUARES,
+    names.GOAL_OUTSIDE,
 )
 """Names of the samples that count towards something."""
 
@@ -48,6 +49,7 @@ _SCORES: Mapping[str, tuple[Kind, int]] = {
     names.GOAL_SCORES: ("goal-scores", 1),
     names.GOAL_SCORE_SUM: ("goal-score-sum", 1_000_000),
     names.GOAL_SCORE_SQUARES: ("goal-score-squares", 1_000_000),
+    names.GOAL_OUTSIDE: ("goal-outside", 1),
 }
 """Metric → kind, and how many of its units make one of the metric's."""
 
