@@ -79,16 +79,14 @@ class Side(Strict):
     def impossible(self, goal: ScoredGoal) -> Iterator[tuple[str, str]]:
         """Fields with sums that scores between the goal's bounds cannot have, and what is wrong with them."""
         n, total, low, high = self.users, self.goal_sum, float(goal.low), float(goal.high)
-        slack, reach = _SLACK * (n + 1), high - low
+        slack, reach, users = _SLACK * (n + 1), high - low, f"{n} users with scores {goal.bounds}"
         if not n * low - slack * reach <= total <= n * high + slack * reach:
-            yield "goalSum", f"got {total:g}, expected {n * low:g} to {n * high:g} for {n} users with scores {goal.bounds}"
+            yield "goalSum", f"got {total:.10g}, expected {n * low + 0:.10g} to {n * high + 0:.10g} for {users}"
             return
         least, most = total**2 / max(n, 1), (low + high) * total - n * low * high  # because (x - low) (high - x) >= 0
         if not least - slack * reach**2 <= self.goal_squares <= most + slack * reach**2:
-            text = (
-                f"got {self.goal_squares:g}, expected {least:g} to {most:g} for {n} users with scores {goal.bounds} that sum to"
-            )
-            yield "goalSquares", f"{text} {total:g}"
+            expected = f"expected {least:.10g} to {most:.10g} for {users} that sum to {total:.10g}"
+            yield "goalSquares", f"got {self.goal_squares:.10g}, {expected}"
 
     def counts(self, goal: ScoredGoal | None) -> Counts:
         """As a replay takes them. `goal`: of an A/B test that compares means; scores are counted as shares then."""

@@ -143,10 +143,10 @@ def test_windows_of_users_scores_are_answered_in_their_unit_and_sums_that_cannot
     said = json.loads(talk.answer(json.dumps(line).encode()))["gates"]["revenue"]
     assert said["message"].startswith("a mean of 30 over 40 users, of 25 over the champion's 40: +5 (")
     assert float(said["interval"]["low"]) < 5 < float(said["interval"]["high"])
-    bad = {"candidate": {"users": 40, "goalSum": 3601}, "stable": {"users": 40, "goalSum": 1000, "goalSquares": 116_001}}
+    bad = {"candidate": {"users": 0, "goalSum": 1_234_567}, "stable": {"users": 40, "goalSum": 1000, "goalSquares": 116_001}}
     with pytest.raises(InvalidInput) as caught:
         talk.answer(json.dumps({**line, **bad}).encode())
     assert [str(one) for one in caught.value.problems] == [
-        "line 2: candidate.goalSum: got 3601, expected -400 to 3600 for 40 users with scores -10..90",
+        "line 2: candidate.goalSum: got 1234567, expected 0 to 0 for 0 users with scores -10..90",
         "line 2: stable.goalSquares: got 116001, expected 25000 to 116000 for 40 users with scores -10..90 that sum to 1000",
     ]
