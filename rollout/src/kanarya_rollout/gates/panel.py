@@ -10,9 +10,8 @@ is written out when somebody reads it, so whoever goes on with the panel itself,
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-from kanarya_contracts.rollout import GateSpec, Goal, ModelRolloutSpec, Signal
+from kanarya_contracts.rollout import GateSpec, Goal, GoalSignal, ModelRolloutSpec, Signal
 from kanarya_rollout.gates.distribution import Distribution
 from kanarya_rollout.gates.gate import Gate
 from kanarya_rollout.gates.goal import GoalGate
@@ -52,7 +51,7 @@ class Plan:
     """What follows from the spec alone."""
 
     spec: ModelRolloutSpec
-    signals: Mapping[str, Signal | Literal["goals"]]
+    signals: Mapping[str, Signal | GoalSignal]
     """Gate → what it counts, in the spec's order."""
     slow: tuple[GateSpec, ...]
     """Gates on slow answers."""
