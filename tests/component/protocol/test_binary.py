@@ -203,7 +203,7 @@ def test_65_bytes_without_the_header_are_refused(client):
     assert "binary_data_size is given, and the request has no Inference-Header-Content-Length" in as_json.error
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     tail=st.binary(max_size=64),
     datatype=st.sampled_from(list(Datatype)),

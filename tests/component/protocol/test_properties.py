@@ -14,7 +14,9 @@ from kanarya_model.core import values
 from kanarya_model.core.refusal import Refusal
 from kanarya_model.edges.v2_request import read_request
 
-FEW = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 MIXED = {
     "id": "1",

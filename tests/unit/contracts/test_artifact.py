@@ -3,7 +3,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kanarya_contracts.artifact import ArtifactContract, FileDigest, digest, parse
@@ -59,7 +59,7 @@ def contracts(draw: st.DrawFn) -> ArtifactContract:
     )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the cores may be busy
+@settings(max_examples=50)
 @given(contracts())
 def test_a_contract_is_read_back_as_it_was_written_and_written_again_byte_for_byte(written: ArtifactContract) -> None:
     content = written.dumps()

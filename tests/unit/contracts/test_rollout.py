@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -90,7 +90,7 @@ def statuses(draw: st.DrawFn) -> ModelRolloutStatus:
     )
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the cores may be busy
+@settings(max_examples=30)
 @given(
     statuses(), MINUTES, st.lists(st.integers(1, 100), min_size=1, max_size=5, unique=True), st.sampled_from(DURATION_BUCKETS)
 )
