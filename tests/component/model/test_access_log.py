@@ -59,8 +59,8 @@ def test_every_request_but_health_and_the_like_has_a_line_in_the_order_of_their_
     first = written[0]
     assert (first[records.MODEL], first[records.VERSION], first[records.REQUEST_ID]) == ("iris", "7", "from-the-gateway")
     assert (first[records.BYTES_IN], first[records.BYTES_OUT]) == (len(body), len(given.content))
-    assert 0 < first[records.SECONDS] < 5
-    assert abs((datetime.now(UTC) - datetime.fromisoformat(first[records.TIME])).total_seconds()) < 60
+    assert 0 < first[records.SECONDS] < 60
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(first[records.TIME])).total_seconds()) < 600
 
 
 def test_a_request_without_a_decent_id_gets_one_that_its_answer_carries(serve, artifact):
@@ -83,10 +83,10 @@ def test_a_call_by_grpc_has_a_line_under_the_status_it_is_counted_by(serve, arti
 
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-        answer = infer(good, metadata=[("x-request-id", "by-grpc")], timeout=10)
+        answer = infer(good, metadata=[("x-request-id", "by-grpc")], timeout=60)
         for wrong in (pb.ModelInferRequest(model_name="iris"), pb.ModelInferRequest(model_name="rose", inputs=[tensor])):
             with pytest.raises(grpc.RpcError):
-                infer(wrong.SerializeToString(), timeout=10)
+                infer(wrong.SerializeToString(), timeout=60)
     written = lines(server)
 
     assert [short(line) for line in written] == [
@@ -132,12 +132,12 @@ def test_a_standard_output_that_nobody_reads_holds_up_neither_requests_nor_the_e
         while not port_file.exists():
             assert process.poll() is None
             threading.Event().wait(0.02)
-        with httpx.Client(base_url=f"http://127.0.0.1:{port_file.read_text().strip()}", timeout=10) as http:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port_file.read_text().strip()}", timeout=60) as http:
             statuses = {http.post(INFER, json=ROW).status_code for _ in range(1000)}
         process.terminate()
 
         assert statuses == {200}
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.wait()

@@ -2,7 +2,6 @@
 
 import struct
 import threading
-import time
 
 import grpc
 import numpy as np
@@ -17,6 +16,7 @@ from kanarya_model.testing import build
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 MANY = 65_536
+PATIENCE_SECONDS = 120
 CODE = grpc.StatusCode
 BAD, LARGE = CODE.INVALID_ARGUMENT, CODE.RESOURCE_EXHAUSTED
 SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
@@ -31,7 +31,7 @@ class Stub:
     def call(self, method, request, answer, **options):
         serialise = bytes if isinstance(request, bytes) else type(request).SerializeToString
         asked = self.channel.unary_unary(f"/inference.GRPCInferenceService/{method}", serialise, answer.FromString)
-        return asked(request, timeout=20, **options)
+        return asked(request, timeout=PATIENCE_SECONDS, **options)
 
     def infer(self, request, **options):
         return self.call("ModelInfer", request, pb.ModelInferResponse, **options)
@@ -42,7 +42,11 @@ class Stub:
         return caught.value.code(), caught.value.details()
 
     def health(self, service=""):
-        return health_pb2_grpc.HealthStub(self.channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=5).status
+        return (
+            health_pb2_grpc.HealthStub(self.channel)
+            .Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_SECONDS)
+            .status
+        )
 
 
 def connect(server):
@@ -205,7 +209,9 @@ def test_reflection_lists_the_services_and_gives_their_messages(stub):
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="inference.GRPCInferenceService"),
     ]
-    listed, file = reflection_pb2_grpc.ServerReflectionStub(stub.channel).ServerReflectionInfo(iter(requests), timeout=5)
+    listed, file = reflection_pb2_grpc.ServerReflectionStub(stub.channel).ServerReflectionInfo(
+        iter(requests), timeout=PATIENCE_SECONDS
+    )
 
     assert {"inference.GRPCInferenceService", "grpc.health.v1.Health"} <= {
         one.name for one in listed.list_services_response.service
@@ -223,8 +229,14 @@ def long_calls(stub, number):
     return [infer.future(long) for _ in range(number)]
 
 
-def test_health_waits_neither_for_long_predictions_nor_for_open_streams_and_calls_that_do_wait_are_merged(serve, tmp_path):
-    server = serve(build(tmp_path / "words", "skops"), "--grpc-port", "0")
+@pytest.fixture(scope="module")
+def words(tmp_path_factory):
+    """An artifact that is served by scikit-learn, in threads."""
+    return build(tmp_path_factory.mktemp("artifact") / "words", "skops")
+
+
+def test_health_waits_neither_for_long_predictions_nor_for_open_streams_and_calls_that_do_wait_are_merged(serve, words):
+    server = serve(words, "--grpc-port", "0")
     stub = connect(server)
     let_go = threading.Event()
     reflection = reflection_pb2_grpc.ServerReflectionStub(stub.channel)
@@ -234,18 +246,16 @@ def test_health_waits_neither_for_long_predictions_nor_for_open_streams_and_call
     infer = stub.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
     long = long_calls(stub, 8)
     asked = long + [infer.future(short) for _ in range(8)]
-    waits = []
-    while not all(call.done() for call in asked):
-        began = time.perf_counter()
+    lively = 0
+    while not all(call.done() for call in long):
         assert stub.health() == SERVING
         assert stub.call("ServerLive", pb.ServerLiveRequest(), pb.ServerLiveResponse).live
-        waits.append((time.perf_counter() - began, sum(call.done() for call in long)))
+        lively += 1
 
-    assert min(done for _, done in waits) < 8
+    assert lively > 10  # waiting for predictions, each of the two would be let through by the end of one, of which there are 8
     assert not any(stream.done() for stream in held)
     answers = [pb.ModelInferResponse.FromString(call.result()).outputs[0].shape for call in asked]
     assert answers == [[MANY]] * 8 + [[1]] * 8
-    assert max(seconds for seconds, _ in waits) < 2
     assert server.metric("kanarya_model_batch_requests_sum") == 16
     assert server.metric("kanarya_model_batch_requests_count") < 16
     let_go.set()
@@ -253,7 +263,7 @@ def test_health_waits_neither_for_long_predictions_nor_for_open_streams_and_call
 
 
 def test_sigterm_is_not_ready_at_once_and_answers_until_it_has_drained(serve, artifact):
-    server = serve(artifact, "--grpc-port", "0", "--drain-seconds", "1")
+    server = serve(artifact, "--grpc-port", "0", "--drain-seconds", "60")
     stub = connect(server)
     assert stub.health("inference.GRPCInferenceService") == SERVING
     server.process.terminate()
@@ -265,18 +275,18 @@ def test_sigterm_is_not_ready_at_once_and_answers_until_it_has_drained(serve, ar
 
     assert not ready
     assert answer.outputs[0].contents.bytes_contents == [b"setosa"]
-    assert server.process.wait(20) == 0
+    assert server.stop() == 0  # a second signal ends the drain
     assert stub.refused(good())[0] is CODE.UNAVAILABLE
     stub.channel.close()
 
 
-def test_a_server_that_closes_is_unavailable_to_new_calls_and_ends_those_it_has(serve, tmp_path):
-    server = serve(build(tmp_path / "words", "skops"), "--grpc-port", "0", "--drain-seconds", "0")
+def test_a_server_that_closes_is_unavailable_to_new_calls_and_ends_those_it_has(serve, words):
+    server = serve(words, "--grpc-port", "0", "--drain-seconds", "0")
     stub, late = connect(server), connect(server)
     assert late.health() == SERVING
     asked = long_calls(stub, 6)
-    while server.metric("kanarya_model_requests_in_flight") < 4:  # as many as gRPC's threads take on
-        pass
+    while server.metric("kanarya_model_requests_in_flight") + sum(call.done() for call in asked) < 6:
+        pass  # one that the server has not taken yet, it may refuse
     server.process.terminate()
     code = None
     while code is not CODE.UNAVAILABLE:
@@ -288,13 +298,13 @@ def test_a_server_that_closes_is_unavailable_to_new_calls_and_ends_those_it_has(
 
     assert under_way
     assert [pb.ModelInferResponse.FromString(call.result()).outputs[0].shape for call in asked] == [[MANY]] * 6
-    assert server.process.wait(20) == 0
+    assert server.process.wait(PATIENCE_SECONDS) == 0
     for one in (stub, late):
         one.channel.close()
 
 
-def test_more_long_predictions_than_may_wait_are_unavailable_and_counted_so(serve, tmp_path):
-    server = serve(build(tmp_path / "words", "skops"), "--version", "7", "--grpc-port", "0", "--most-queued", "1")
+def test_more_long_predictions_than_may_wait_are_unavailable_and_counted_so(serve, words):
+    server = serve(words, "--version", "7", "--grpc-port", "0", "--most-queued", "1")
     stub = connect(server)
 
     codes = [call.code() for call in long_calls(stub, 5)]
@@ -312,10 +322,10 @@ def test_a_port_that_is_taken_is_named(running, fails, artifact):
     assert f"port {running.grpc_port} on 127.0.0.1 is in use; give another with --grpc-port" in last
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(content=st.binary(max_size=200) | st.binary(max_size=60).map(lambda tail: good().SerializeToString() + tail))
 def test_any_bytes_are_answered_by_the_protocol(stub, content):
-    asked = stub.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer").future(content, timeout=20)
+    asked = stub.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer").future(content, timeout=PATIENCE_SECONDS)
 
     assert asked.code() in (CODE.OK, BAD, LARGE, CODE.NOT_FOUND)
 

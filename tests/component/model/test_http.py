@@ -13,7 +13,7 @@ MANY_ROWS = 5000
 
 @pytest.fixture
 def connection(running):
-    with socket.create_connection(("127.0.0.1", running.port), timeout=20) as open_one:
+    with socket.create_connection(("127.0.0.1", running.port), timeout=120) as open_one:
         yield open_one
 
 
@@ -61,7 +61,7 @@ def test_requests_that_are_sent_at_once_are_answered_in_their_order_whoever_is_q
     waiting = request(body("long", MANY_ROWS)) + b"".join(request(body(name)) for name in names[1:])
 
     with (
-        socket.create_connection(("127.0.0.1", serve(artifact).port), timeout=60) as connection,
+        socket.create_connection(("127.0.0.1", serve(artifact).port), timeout=120) as connection,
         connection.makefile("rb") as file,
     ):
         connection.sendall(waiting)
@@ -75,7 +75,7 @@ def test_requests_that_are_sent_at_once_are_answered_in_their_order_whoever_is_q
 def test_a_request_is_answered_alike_in_whatever_pieces_it_comes(running, size):
     whole, got = request(body()), []
     for step in (len(whole), size):
-        with socket.create_connection(("127.0.0.1", running.port), timeout=20) as connection:
+        with socket.create_connection(("127.0.0.1", running.port), timeout=120) as connection:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for start in range(0, len(whole), step):
                 connection.sendall(whole[start : start + step])

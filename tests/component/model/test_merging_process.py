@@ -33,7 +33,7 @@ def as_bytes(rows):
 
 def send(server, request):
     """The connection on which the answer will come."""
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=60)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=120)
     connection.request("POST", INFER, *request)
     return connection
 
@@ -53,7 +53,7 @@ def test_whoever_waits_is_answered_together_as_if_alone_while_health_goes_on_and
     guilty = [3, 11]
     for number in guilty:
         rows[number] = rows[number] + [TOO_LARGE, 0, 0, 0]
-    before, slowest = threads(server), 0.0
+    before, lively = threads(server), 0
 
     with ExitStack() as stack:
         long = stack.enter_context(closing(send(server, as_bytes(np.random.default_rng(0).uniform(0.5, 6, (LONG, 4))))))
@@ -64,14 +64,13 @@ def test_whoever_waits_is_answered_together_as_if_alone_while_health_goes_on_and
         asked = [stack.enter_context(closing(send(server, as_json(some)))) for some in rows]
         server.process.send_signal(signal.SIGCONT)
         while in_flight(server):
-            began = time.perf_counter()
             assert server.http.get("/v2/health/live").json() == {"live": True}
-            slowest = max(slowest, time.perf_counter() - began)
+            lively += 1
         answers = [connection.getresponse() for connection in asked]
         documents = [json.loads(answer.read()) for answer in answers]
         assert long.getresponse().status == 200
 
-    assert 0 < slowest < 2
+    assert lively > 10  # waiting for predictions, it would be let through once or twice
     for number, (some, answer, document) in enumerate(zip(rows, answers, documents, strict=True)):
         if number in guilty:
             assert (answer.status, "sepal_length" in document["error"]) == (400, True)

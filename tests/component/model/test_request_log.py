@@ -57,7 +57,7 @@ def test_requests_by_every_door_are_found_on_disk_after_a_stop_as_they_were_answ
     with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
         infer = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
         message = pb.ModelInferRequest(model_name="iris", id="g", inputs=[tensor])
-        infer(message.SerializeToString(), metadata=[("x-request-id", "over-grpc")], timeout=10)
+        infer(message.SerializeToString(), metadata=[("x-request-id", "over-grpc")], timeout=60)
     server.http.post(INFER, json={})
     assert server.stop() == 0
     frame = read(tmp_path / "log")
@@ -72,8 +72,8 @@ def test_requests_by_every_door_are_found_on_disk_after_a_stop_as_they_were_answ
     assert frame["request_id"].value_counts().to_dict() == {"from-the-gateway": 3, "over-grpc": 1}
     assert frame["id"].value_counts().to_dict() == {"a-1": 3, "g": 1}
     assert (set(frame["model"]), set(frame["version"])) == ({"iris"}, {7})
-    assert (pd.Timestamp.now("UTC") - frame["time"]).max() < pd.Timedelta("1min")
-    assert ((frame["seconds"] > 0) & (frame["seconds"] < 5)).all()
+    assert (pd.Timestamp.now("UTC") - frame["time"]).max() < pd.Timedelta("10min")
+    assert ((frame["seconds"] > 0) & (frame["seconds"] < 60)).all()
 
 
 def test_a_file_is_there_while_the_server_runs_and_its_rows_are_counted(serve, artifact, tmp_path):
