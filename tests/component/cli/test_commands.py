@@ -13,9 +13,10 @@ import pytest
 
 from kanarya_cli.local import stack
 from kanarya_cli.local.processes import Processes, python
+from kanarya_cli.local.store import FileStore
 
 ROOT = Path(__file__).parents[3]
-SECONDS = 60.0
+SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +35,16 @@ class Said:
 Kanarya = Callable[..., Said]
 
 
+def eventually(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+
+
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Local mode, up, with a registry that answers its health alone."""
+    """Local mode, up, with a registry that answers its health alone, of which the controller has said what is wrong."""
     directory = tmp_path_factory.mktemp("commands")
     registry = Processes(directory / "registry")
     page = directory / "www" / "health"
@@ -53,11 +61,11 @@ with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
     server.serve_forever()
 """
     registry.start("registry", [sys.executable, "-c", serve])
-    while not port_file.exists() or not port_file.read_text():
-        time.sleep(0.02)
+    eventually(lambda: port_file.exists() and port_file.read_text())
     at = f"http://127.0.0.1:{port_file.read_text()}"
     manifests = [ROOT / "manifests" / "iris"]
     stack.up(directory / "state", manifests, ports=stack.Ports.any(), registry=at, report=lambda _: None)
+    eventually(lambda: (found := FileStore(directory / "state").get("iris")) is not None and found[0].status.conditions)
     yield directory / "state"
     stack.down(directory / "state", report=lambda _: None)
     registry.stop("registry")

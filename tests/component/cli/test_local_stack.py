@@ -31,7 +31,11 @@ def state(tmp_path: Path) -> Iterator[Path]:
     stack.down(tmp_path / "state", report=lambda _: None)
 
 
-def eventually(holds: Callable[[], object], *, seconds: float = 30.0) -> None:
+def get(url: str) -> httpx.Response:
+    return httpx.get(url, trust_env=False, timeout=60.0)
+
+
+def eventually(holds: Callable[[], object], *, seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it did not come true in time"
@@ -76,10 +80,17 @@ def lives(pid: int) -> bool:
         return False
 
 
+def stable(state: Path) -> str | None:
+    """The champion, as the controller has written it down."""
+    found = FileStore(state).get("iris")
+    assert found is not None
+    return found[0].status.stable and found[0].status.stable.version
+
+
 def register(at: stack.Addresses, state: Path, directory: Path) -> None:
     """What training does at its end, over MLflow's REST alone: files behind the proxy, a version, its digest, the alias."""
     artifact = build(directory)
-    with httpx.Client(base_url=f"{at.registry}/api/2.0/mlflow", timeout=30.0, trust_env=False) as client:
+    with httpx.Client(base_url=f"{at.registry}/api/2.0/mlflow", timeout=60.0, trust_env=False) as client:
         run = client.post("/runs/create", json={"experiment_id": "0"}).raise_for_status().json()["run"]["info"]
         uri = f"{run['artifact_uri']}/model"
         shutil.copytree(artifact, stack.artifact_path(state, uri))
@@ -93,9 +104,9 @@ def register(at: stack.Addresses, state: Path, directory: Path) -> None:
 
 def test_a_version_is_served_the_controller_may_be_killed_and_down_leaves_nothing(state: Path, tmp_path: Path) -> None:
     at = up(state)
-    assert httpx.get(f"{at.gateway}/v2/models/iris", trust_env=False).json() == {"error": "no version of iris is up yet"}
+    assert get(f"{at.gateway}/v2/models/iris").json() == {"error": "no version of iris is up yet"}
     register(at, state, tmp_path / "artifact")
-    eventually(lambda: httpx.get(f"{at.gateway}/v2/models/iris", trust_env=False).is_success)
+    eventually(lambda: get(f"{at.gateway}/v2/models/iris").is_success)
     before = pids(state)
     assert before.keys() == {"mlflow", "envoy", "controller", "model.iris.1"}
 
@@ -103,15 +114,12 @@ def test_a_version_is_served_the_controller_may_be_killed_and_down_leaves_nothin
     assert controller is not None
     os.kill(controller, signal.SIGKILL)
     eventually(lambda: "controller" not in pids(state))
-    assert httpx.get(f"{at.gateway}/v2/models/iris", trust_env=False).is_success
+    assert get(f"{at.gateway}/v2/models/iris").is_success
 
     assert up(state) == at
     after = pids(state)
     assert {name for name in before if before[name] != after[name]} == {"controller"}
-    found = FileStore(state).get("iris")
-    assert found is not None
-    assert found[0].status.stable is not None
-    assert found[0].status.stable.version == "1"
+    eventually(lambda: stable(state) == "1")
 
     assert stack.down(state, report=lambda _: None) == ("controller", "envoy", "model.iris.1", "mlflow")
     assert not [pid for pid in {*before.values(), *after.values()} if pid is not None and lives(pid)]
@@ -127,7 +135,7 @@ def test_a_registry_that_runs_elsewhere_is_used_and_left_alone(state: Path, regi
     assert set(stack.logs(state)) == {"envoy", "controller"}
 
     stack.down(state, report=lambda _: None)
-    assert httpx.get(f"{registry}/health", trust_env=False).is_success
+    assert get(f"{registry}/health").is_success
 
 
 def test_a_registry_that_does_not_answer_is_told_before_anything_starts(state: Path) -> None:

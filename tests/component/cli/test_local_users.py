@@ -50,7 +50,7 @@ class World:
         return {user: self.ask(x_user_id=user.encode())[0] for user in users}
 
 
-def eventually(holds: Callable[[], object], *, seconds: float = 10.0) -> None:
+def eventually(holds: Callable[[], object], *, seconds: float = 60.0) -> None:
     start = time.monotonic()
     while not holds():
         assert time.monotonic() - start < seconds, "it did not come true in time"
@@ -87,7 +87,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             threading.Thread(target=server.serve_forever, daemon=True).start()
         processes.start(envoy.name, envoy.command, env=envoy.env)
         launch.wait(envoy, processes)
-        with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False) as http:
+        with httpx.Client(base_url=f"http://{HOST}:{port}", trust_env=False, timeout=60.0) as http:
             ports = {str(place): server.server_port for place, server in enumerate(servers, 1)}
             yield World(gateway=gateway, processes=processes, http=http, ports=ports)
     finally:

@@ -1,5 +1,6 @@
 """TCP ports on loopback. Called by `stack` before it starts something that listens."""
 
+import random
 import socket
 
 import psutil
@@ -10,12 +11,25 @@ HOST = "127.0.0.1"
 """Where local mode listens, and nowhere else."""
 
 
+FREE = range(16_384, 32_768)
+"""Where a free port is looked for: below those that Linux and macOS give to connections, which come and go all the time, so
+that nobody gets the port by chance before what it was found for listens there."""
+
+_ATTEMPTS = 100
+
+
 class PortInUse(KanaryaError):
     """Somebody else listens there. The message names the port, who holds it where that is known, and what to do."""
 
 
 def claim(port: int, *, purpose: str, option: str) -> int:
     """A port that is free now: `port` itself, or any where it is 0. Raises PortInUse."""
+    if port == 0:
+        for candidate in random.sample(FREE, _ATTEMPTS):
+            try:
+                return claim(candidate, purpose=purpose, option=option)
+            except PortInUse:
+                continue
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

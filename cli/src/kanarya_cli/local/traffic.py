@@ -22,6 +22,9 @@ from kanarya_rollout.sticky import Sticky
 WARMING_SECONDS = 0.5
 """How long `route` waits for clusters that it has added. Envoy takes a few milliseconds."""
 
+ADMIN_SECONDS = 2.0
+"""How long Envoy's admin is waited for."""
+
 Ports = Mapping[str, int]
 """Version → port of its server."""
 
@@ -32,7 +35,7 @@ class Gateway:
     def __init__(self, directory: Path, *, admin: str) -> None:
         self._directory = directory
         self.admin = admin
-        self._http = httpx.Client(base_url=admin, timeout=2.0, trust_env=False)
+        self._http = httpx.Client(base_url=admin, timeout=ADMIN_SECONDS, trust_env=False)
         self._lock = threading.RLock()
         self._hostnames: dict[str, tuple[str, ...]] = {}
         self._asked: dict[str, Split] = {}
