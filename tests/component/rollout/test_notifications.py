@@ -6,11 +6,13 @@ import hmac
 import json
 import logging
 import re
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -87,14 +89,14 @@ def opened(receiver: Receiver) -> Iterator[Opened]:
     def open_one(url: str = "", *, name: str = "webhook", form: object = None, **how: object) -> tuple[Notifications, Outcomes]:
         outcomes = Outcomes()
         form = form or SignedCloudEvent(key=KEY)
-        channel = Channel(name, url or receiver.url, form, count=outcomes, **{"pauses": (0.01,) * 4, "timeout": 0.5, **how})
+        channel = Channel(name, url or receiver.url, form, count=outcomes, **{"pauses": (0.01,) * 4, "timeout": 60.0, **how})
         made.append(Notifications([channel]))
         return made[-1], outcomes
 
     yield open_one
     receiver.over.set()
     for one in made:
-        one.close(5.0)
+        one.close(60.0)
 
 
 def rollout(notifications: Notifications, *, bad: bool = False) -> Simulation:
@@ -110,7 +112,7 @@ def rollout(notifications: Notifications, *, bad: bool = False) -> Simulation:
 
 
 def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -143,18 +145,19 @@ def test_every_event_of_a_rollout_arrives_once_in_order_and_signed(receiver: Rec
         signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
         mac = base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest()).decode()
         assert headers["webhook-signature"] == f"v1,{mac}"
-        assert abs(int(headers["webhook-timestamp"]) - time.time()) < 60
+        assert abs(int(headers["webhook-timestamp"]) - time.time()) < 600
         assert json.loads(body)["id"] == headers["webhook-id"]
 
 
 def test_what_fails_and_what_hangs_is_tried_again_with_the_same_id_before_what_comes_after(receiver: Receiver, opened: Opened):
     receiver.answers = [500, HANG, 429, 200]
-    notifications, outcomes = opened()
+    notifications, outcomes = opened(timeout=0.5)  # a slow machine may take that for silence: more attempts, and the same order
     rollout(notifications)
     eventually(lambda: bool(receiver.got) and receiver.reasons[-1] == "GatesAgreed")
     ids = [headers["webhook-id"] for headers, _ in receiver.got]
-    assert len(set(ids[:4])) == 1
-    assert len(set(ids[3:])) == len(ids[3:])
+    attempts = [(one, len(list(several))) for one, several in groupby(ids)]
+    assert attempts[0][1] >= 4
+    assert len(attempts) == len(set(ids)) > 1
     eventually(lambda: outcomes["webhook", "sent"] == len(set(ids)))
     assert outcomes["webhook", "failed"] == 0
 
@@ -175,19 +178,19 @@ def test_what_is_given_up_is_counted_and_said_once_without_the_address(receiver,
 
 
 def test_a_receiver_that_is_not_there_changes_no_verdict(receiver: Receiver, opened: Opened):
-    gone = Receiver()
-    gone.close()
-    for bad in (False, True):
-        notifications, outcomes = opened(gone.url, pauses=())
-        world = rollout(notifications, bad=bad)
-        assert world.status.is_true("RolledBack") == bad
-        assert world.traffic.asked["1" if bad else "2"] == 100
-        eventually(lambda outcomes=outcomes: outcomes["webhook", "failed"] > 0)
+    with socket.socket() as nobody:  # bound, so that it stays nobody's, and refusing
+        nobody.bind(("127.0.0.1", 0))
+        for bad in (False, True):
+            notifications, outcomes = opened(f"http://127.0.0.1:{nobody.getsockname()[1]}", pauses=())
+            world = rollout(notifications, bad=bad)
+            assert world.status.is_true("RolledBack") == bad
+            assert world.traffic.asked["1" if bad else "2"] == 100
+            eventually(lambda outcomes=outcomes: outcomes["webhook", "failed"] > 0)
 
 
 def test_a_receiver_that_hangs_holds_up_no_pass_and_no_other_receiver(receiver: Receiver, opened: Opened):
     receiver.answers = [HANG] * 1000
-    hangs, outcomes = opened(timeout=60.0, capacity=2)
+    hangs, outcomes = opened(capacity=2)
     other = Receiver()
     line, sent = opened(other.url, name="slack", form=Text())
     world = Simulation()
@@ -198,7 +201,7 @@ def test_a_receiver_that_hangs_holds_up_no_pass_and_no_other_receiver(receiver: 
     eventually(lambda: any("GatesAgreed" in json.loads(body)["text"] for _, body in other.got))
     assert outcomes["webhook", "dropped"] > 0  # one is on its way, two wait
     eventually(lambda: len(receiver.got) == 1)
-    assert sent["slack", "sent"] == len(other.got)
+    eventually(lambda: sent["slack", "sent"] == len(other.got))
     other.close()
 
 
@@ -207,6 +210,6 @@ def test_what_waits_when_the_process_ends_is_tried_once_more(receiver: Receiver,
     notifications, outcomes = opened(pauses=(60.0, 60.0))
     rollout(notifications)
     eventually(lambda: bool(receiver.got))
-    notifications.close(10.0)
+    notifications.close(60.0)
     assert receiver.reasons[-1] == "GatesAgreed"
     assert outcomes["webhook", "failed"] == 1

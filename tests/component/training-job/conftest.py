@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,16 +19,12 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import kanarya_training_job as job
+from kanarya_cli.local.ports import claim
+from kanarya_training_job import address
 
 ROOT = Path(__file__).parents[3]
-START_SECONDS = 90
+START_SECONDS = 180
 STARTED: list[subprocess.Popen[bytes]] = []  # kept, because a dropped Popen warns of a process that still runs
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -63,7 +58,7 @@ def shared(directory: Path) -> Iterator[dict[str, Any]]:
 
 
 def start(directory: Path) -> dict[str, Any]:
-    uri = f"http://127.0.0.1:{(port := free_port())}"
+    uri = f"http://127.0.0.1:{(port := claim(0, purpose='a test', option='-'))}"
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--artifacts-destination", str(directory / "artifacts")),
@@ -133,6 +128,13 @@ def settings() -> Callable[..., job.Settings]:
 def worse() -> dict[str, Any]:
     """What makes a tree worse: one cut tells two species of three apart at most."""
     return {"search": {"folds": 2, "candidates": [{"family": "decision-tree", "grid": {"max_depth": [1]}}]}}
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is slow is none that is away, here."""
+    monkeypatch.setattr(address, "PROBE_SECONDS", 60.0)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 
 @pytest.fixture(autouse=True)

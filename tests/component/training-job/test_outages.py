@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,10 +13,11 @@ import pytest
 import kanarya_training_job as job
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import address
+from kanarya_training_job.address import PROBE_SECONDS
 from kanarya_training_job.quiet_mlflow import MlflowClient, RestException
 
 Make = Callable[..., job.Settings]
-SECONDS = 30.0
+SECONDS = 60.0
 """From the break to the error, on a machine with other things to do. MLflow's own default is many minutes."""
 
 
@@ -56,6 +58,8 @@ class DoomedRoad:
     def close(self) -> None:
         self.closed_at = self.closed_at or time.monotonic()
         self.closed.set()
+        with suppress(OSError):  # closed already; and closing alone does not wake who waits for a connection
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 
@@ -105,24 +109,25 @@ def test_a_training_that_broke_off_is_done_again_and_not_taken_for_done(
 
 
 def test_a_server_that_is_down_is_said_before_anything_is_trained(settings: Make, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     events: list[job.Event] = []
-    with pytest.raises(job.RegistryError, match=rf"MLflow at http://127\.0\.0\.1:{port} did not answer /health"):
-        job.train(settings(), registry_uri=f"http://127.0.0.1:{port}", work_dir=tmp_path, report=events.append)
+    with socket.socket() as nobody:  # bound, so that it stays nobody's, and refusing
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        with pytest.raises(job.RegistryError, match=rf"MLflow at http://127\.0\.0\.1:{port} did not answer /health"):
+            job.train(settings(), registry_uri=f"http://127.0.0.1:{port}", work_dir=tmp_path, report=events.append)
     assert events == []
 
 
 def test_a_server_that_accepts_and_says_nothing_is_given_up_in_seconds(
     settings: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert address.PROBE_SECONDS < 5
+    assert PROBE_SECONDS < 5  # before this folder's patience
     monkeypatch.setattr(address, "PROBE_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         with pytest.raises(job.RegistryError, match="did not answer /health"):
             job.train(settings(), registry_uri=f"http://127.0.0.1:{silent.getsockname()[1]}", work_dir=tmp_path)
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < SECONDS
 
 
 def test_something_else_at_the_address_is_said(settings: Make, s3_endpoint: str, tmp_path: Path) -> None:
