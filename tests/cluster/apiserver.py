@@ -8,7 +8,6 @@ module cache. There is no controller manager, no scheduler and no kubelet: statu
 import json
 import os
 import secrets
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -28,6 +27,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from kanarya_cli.local.ports import claim
+
 ROOT = Path(__file__).parents[2]
 PROGRAMS = Path(os.environ.get("KANARYA_CLUSTER_CACHE", Path.home() / ".cache/kanarya-cluster")) / "bin"
 MODULES = Path(os.environ.get("GOMODCACHE", Path.home() / "go/pkg/mod"))
@@ -42,7 +43,7 @@ CRDS = {
     "inferenceservices-small": KSERVE / "kserve-crd-minimal/templates/serving.kserve.io_inferenceservices.yaml",
 }
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 def missing() -> list[str]:
@@ -68,7 +69,7 @@ class ApiServer:
             headers={"Authorization": f"Bearer {self.token}"},
             verify=ssl.create_default_context(cafile=str(self.authority)),
             trust_env=False,
-            timeout=10,
+            timeout=60,
         )
 
     def install(self, *names: str) -> None:
@@ -142,7 +143,7 @@ def apiserver() -> Iterator[ApiServer]:
     """Start both, wait until they answer, end them by pid."""
     with tempfile.TemporaryDirectory(prefix="apiserver-") as name:
         home = Path(name)
-        etcd_port, peer_port, port = _free_ports(3)
+        etcd_port, peer_port, port = (claim(0, purpose="a test", option="-") for _ in range(3))
         token = secrets.token_hex(16)
         _certificate(home)
         (home / "tokens.csv").write_text(f'{token},admin,admin,"system:masters"\n')
@@ -203,17 +204,6 @@ def _await(server: ApiServer, processes: list[subprocess.Popen[bytes]], home: Pa
                 ends = {one.name: one.read_text()[-1500:] for one in home.glob("*.log")}
                 raise AssertionError(f"the API server does not come up: {ends}")
             time.sleep(0.1)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
 
 
 def _certificate(home: Path) -> None:

@@ -33,3 +33,9 @@ def api_server() -> Iterator["apiserver.ApiServer"]:
 def stand_in():
     """The module that stands in for KServe, the kubelet and the gateway."""
     return _load("stand_in")
+
+
+@pytest.fixture(scope="session")
+def stage():
+    """The module with a rollout's whole world."""
+    return _load("stage")

@@ -1,5 +1,5 @@
 """What KServe 0.20, the kubelet and Envoy Gateway do to objects, as far as the controller can see it. Used by
-`test_apiserver_kserve.py` and `test_apiserver_rollout.py`; the real ones are in `tests/e2e`.
+`test_apiserver_kserve.py` and `stage.py`; the real ones are in `tests/e2e`.
 
 KServe makes a Deployment named `{service}-{predictor.name}-predictor` for the predictor and each canary, whose template it
 merges over the predictor's; what a spec does not name any more it deletes. A pod lives as long as its template is the same.

@@ -21,7 +21,7 @@ from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.kubernetes import KubernetesStore
 from kanarya_rollout.testing import FakeClock, FakeMetrics, FakeRegistry, FakeServing, FakeTraffic, Fuse
 
-SECONDS = 60.0
+SECONDS = 120.0
 GATEWAY = {"gatewayRef": {"name": "public", "namespace": "gateways"}}
 
 
