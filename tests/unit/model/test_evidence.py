@@ -60,7 +60,7 @@ def test_every_row_is_counted_once_however_they_come(batches):
     got, again = counted(evidence), counted(evidence)
 
     rows = sum(map(len, batches))
-    assert all(sum(bins) + missing == rows for bins, missing, _ in got.values())
+    assert {name: sum(bins) + missing for name, (bins, missing, _) in got.items()} == {"n0": rows, "n1": rows}
     assert got == again
 
 

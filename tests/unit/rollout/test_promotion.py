@@ -99,7 +99,9 @@ def test_weights_rise_step_by_step_each_seen_at_the_gateway_before_it_counts():
     while world.status.canary_weight == 10:
         seen.append((dict(world.traffic.now), dict(world.status.ledger.step_observations)))
         world.tick(requests=100)
-    assert all(not observed for weights, observed in seen if weights.get("2") != 10)
+    early = [observed for weights, observed in seen if weights.get("2") != 10]
+    assert len(early) >= 3
+    assert not any(early)
     assert seen[-1][1]["error-rate"] < ERRORS["minSamples"]
     assert world.status.canary_weight == 50
 
