@@ -24,7 +24,7 @@ from kanarya_rollout.observation import Unread
 
 def begin(draft: Draft) -> None:
     """Whatever was counted until now is nobody's evidence."""
-    reading = _read(draft, Panel.of(draft.spec, draft.status.ledger.gates).plan)
+    reading = _read(draft, Plan.of(draft.spec))
     draft.note(champion_lost=False, champion_back_at=None)
     if reading is not None:
         draft.note(counters=reading.used())
