@@ -23,6 +23,7 @@ import uvicorn
 from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem
 from kanarya_model import artifact, loaders, storage
 from kanarya_model.core.model import Model
+from kanarya_model.core.pace import rows_within
 from kanarya_model.edges.http import Application
 from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.protocol import Patience, limited
@@ -75,7 +76,7 @@ def serving(model: Model, settings: Settings, workers: Workers, make: Callable[.
     return make(
         model,
         workers=workers,
-        inline_rows=settings.inline_rows,
+        inline_rows=rows_within(settings.inline_milliseconds / 1000, model) if model.quick else 0,
         batch_rows=settings.most_batch_rows if merge else 0,
         most_series=settings.most_series,
         most_remembered=settings.most_remembered,

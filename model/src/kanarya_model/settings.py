@@ -75,8 +75,12 @@ class Settings:
     most_head_bytes: int = _setting(32 << 10, "largest request line with headers; more is 431", kind=int, low=256)
     most_rows: int = _setting(65_536, "most rows in a request; more is 413", kind=int, low=1)
     most_in_flight: int = _setting(1024, "most requests at once; one more for inference is 503", kind=int, low=1)
-    inline_rows: int = _setting(
-        256, "more rows than this are predicted on a thread of their own; a scikit-learn model's always", kind=int
+    inline_milliseconds: float = _setting(
+        0.5,
+        "a request whose prediction takes longer, by the pace that the model showed at the start, has it on a thread of its "
+        "own; a scikit-learn model's always",
+        kind=float,
+        high=1000,
     )
     batching: str = _setting(
         "auto",

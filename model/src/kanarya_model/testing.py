@@ -27,7 +27,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from skops import io
 
-from kanarya_contracts.artifact import ArtifactContract, FileDigest, digest
+from kanarya_contracts.artifact import ArtifactContract, FileDigest, digest, say_place
 from kanarya_contracts.names import CONTRACT_FILE
 
 Kind = Literal["numeric", "mixed", "skops", "forest", "forest-onnx"]
@@ -101,6 +101,7 @@ def _model_file(kind: Kind, fitted: _Fitted) -> tuple[str, bytes]:
         types = [(name, FloatTensorType([None, 1])) for name in NUMBERS[:3]]
         types.append(("garden", StringTensorType([None, 1])))
     graph = to_onnx(fitted.estimator, initial_types=types, options={"zipmap": False}, target_opset=_OPSET)
+    say_place(graph, "label", [str(one) for one in fitted.estimator.classes_], name="label")
     return "model.onnx", bytes(graph.SerializeToString())
 
 

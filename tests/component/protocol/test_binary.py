@@ -9,6 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kanarya_contracts.datatypes import FLOATS, Datatype
+from kanarya_model import loaders, testing
+from kanarya_model.artifact import read
 from kanarya_model.core import raw
 from kanarya_model.testing import NUMBERS
 
@@ -216,3 +218,25 @@ def test_any_bytes_after_the_document_are_answered_by_the_protocol(client, tail,
     answer = ask(client(kind), tensor(name, shape, datatype, size), tail=tail)
 
     assert answer.status in (200, 400)
+
+
+# --- labels ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["numeric", "forest-onnx", "int"])
+def test_a_graph_that_says_labels_in_words_alone_is_answered_byte_for_byte_alike(kind, client, tmp_path, monkeypatch):
+    """As every graph did that training made before it said their places."""
+    monkeypatch.setattr(testing, "say_place", lambda *given, **named: False)
+    older = {"kind": "numeric", "int_labels": True} if kind == "int" else {"kind": kind}
+    found = read(testing.build(tmp_path / kind, **older))
+    asked = client(kind)
+    now = asked.served.model
+    before = loaders.load(found, threads=1)
+    answers = []
+    for predictor in (now._predictor, before):
+        monkeypatch.setattr(now, "_predictor", predictor)
+        for all_in_bytes in (False, True):
+            answers.append(ask(asked, tensor(), parameters={"binary_data_output": all_in_bytes}).body)
+
+    assert (now._predictor._asked, found.contract.outputs) == (["label", "probabilities"], now.contract.outputs)
+    assert answers[:2] == answers[2:]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kanarya_contracts.metrics import DURATION_BUCKETS, Edge
+from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction, example_tensors
 from kanarya_model.core.refusal import ModelFault
 from kanarya_model.testing import NUMBERS, estimator
@@ -332,9 +333,9 @@ def test_requests_durations_and_predictions_are_counted(client):
 
 def test_buckets_are_the_contracts_and_cumulative(client):
     asked = client()
-    counts = asked.served.counts
+    counts, row = asked.served.counts, Rows(count=1, matrix=np.array([[5.1, 3.5, 1.4, 0.2]]))
     for seconds in (0.0001, 0.0002, 0.3, 100.0):
-        counts.succeeded(Edge.V2_REST, seconds, Prediction(outputs={"label": np.array(["setosa"], object)}))
+        counts.succeeded(Edge.V2_REST, seconds, asked.served.model.predict(row))
 
     buckets = asked.metric("kanarya_model_request_duration_seconds_bucket")
 

@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pandas as pd
 import pytest
 import skops.io
@@ -15,12 +17,12 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from kanarya_contracts.artifact import Target
+from kanarya_contracts.artifact import PLACE, CategoricalTarget, Target
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import families, identity, reference, runtime, safety
 from kanarya_training_job.conversion import convert
 from kanarya_training_job.families import Goal
-from kanarya_training_job.features import Column, Rows
+from kanarya_training_job.features import Column, Rows, onnx_feed
 from kanarya_training_job.quality import validate
 from kanarya_training_job.search import Progress, _OneByOne, search
 from kanarya_training_job.settings import Candidate, Conversion, Settings
@@ -86,6 +88,24 @@ def test_every_family_is_served_as_onnx_with_scikit_learns_answers(task: Task, f
     assert converted.reason is None
     assert converted.parity is not None
     assert (converted.parity.rows, converted.parity.labels_different) == (60, 0)
+
+
+@pytest.mark.parametrize("mixed", MIXED, ids=MIXED_IDS)
+@pytest.mark.parametrize("family", ["logistic-regression", "decision-tree", "random-forest"])
+def test_a_graph_says_the_place_of_every_label_among_its_classes(family: Family, mixed: bool) -> None:
+    rows = some_rows(mixed=mixed, missing=True)
+    estimator = fitted(family, mixed=mixed)
+    of_each = targets(rows, estimator)
+    expected = runtime.of_estimator(estimator, rows.columns, of_each)(rows.frame)
+    content = convert(estimator, of_each, rows, expected, Conversion()).onnx
+    assert content is not None
+    onnx.checker.check_model(onnx.load_from_string(content))
+    session = onnxruntime.InferenceSession(content)
+    for target in of_each:
+        assert isinstance(target, CategoricalTarget)
+        labels, places = session.run([target.label, f"{target.label}{PLACE}"], onnx_feed(rows.frame, rows.columns))
+        assert labels.tolist() == [target.classes[place] for place in places]
+        assert len(set(labels.tolist())) > 1
 
 
 @pytest.mark.parametrize("mixed", MIXED, ids=MIXED_IDS)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from kanarya_contracts.artifact import CategoricalTarget, NumericTarget
 from kanarya_contracts.testing import contract
 from kanarya_model.core.feedback import read_feedback
+from kanarya_model.core.labels import label_classes
 from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Refusal
 from kanarya_model.core.tally import Tally
@@ -52,9 +53,10 @@ def test_numbers_are_counted_in_the_bins_of_the_reference_one_row_or_many(answer
 
 
 def test_several_targets_are_counted_under_their_names():
-    tally = Tally(described(COLOUR, SIZE))
+    of = described(COLOUR, SIZE)
+    tally, classes = Tally(of), label_classes(of)
     answers = {"colour.label": np.array(["red", "red"], object), "size.label": np.array(["2", "1"], object)}
-    tally.add(Prediction(outputs=answers))
+    tally.add(Prediction(outputs={name: classes[name].among(labels) for name, labels in answers.items()}))
 
     assert dict(tally.counts()) == {"colour=red": 2, "colour=green": 0, "size=1": 1, "size=2": 1}
 

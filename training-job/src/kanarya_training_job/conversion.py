@@ -5,7 +5,8 @@ A conversion that fails, or that does not reproduce, is no error: the skops file
 
 Graph inputs: `X` float32 [rows, columns] where all columns are numbers; else one input a column, [rows, 1], float32 or
 string, named as the column. Outputs are the contract's: labels [rows] (string or int64), probabilities float32 [rows, classes],
-numbers float32 [rows]. A target's model is converted by itself, and the graphs are laid side by side.
+numbers float32 [rows]; and where the graph allows it a label's place among the classes, int64 [rows], which a server asks for
+in place of the label. A target's model is converted by itself, and the graphs are laid side by side.
 """
 
 import warnings
@@ -19,7 +20,7 @@ from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.pipeline import Pipeline
 
-from kanarya_contracts.artifact import CategoricalTarget, Parity, Target
+from kanarya_contracts.artifact import CategoricalTarget, Parity, Target, say_place
 from kanarya_training_job import runtime
 from kanarya_training_job.evaluation import Answers, ClassAnswers, NumberAnswers
 from kanarya_training_job.features import ONNX_MATRIX, Column, Rows, all_numeric
@@ -82,6 +83,8 @@ def _named(model: onnx.ModelProto, target: Target, prefix: str) -> onnx.ModelPro
     compose.add_prefix(model, prefix, rename_inputs=False, rename_outputs=True, inplace=True)
     for output, name in zip(list(model.graph.output), target.outputs, strict=True):
         if isinstance(target, CategoricalTarget):
+            if name == target.label:
+                say_place(model, output.name, target.classes, name=name)
             model.graph.node.append(helper.make_node("Identity", [output.name], [name], name=f"{prefix}{name}"))
         else:
             flat = numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat")  # [rows, 1] → [rows]

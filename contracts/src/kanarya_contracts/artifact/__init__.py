@@ -8,7 +8,7 @@ The artifact's own digest is the SHA-256 of this file's bytes.
 Pure: paths and digests come in as values; reading them is the caller's. What is wrong with a document is said at the
 field it is wrong in, all of it at once.
 
-    contract  the document, `parse` and `digest`        parts, answers  what it is made of
+    contract  the document, `parse` and `digest`        parts, answers  what it is made of        places  labels in model.onnx
 """
 
 from kanarya_contracts.artifact.answers import CategoricalTarget, Example, NumericTarget, Target, Task, Tensor
@@ -33,8 +33,10 @@ from kanarya_contracts.artifact.parts import (
     Runtime,
     Training,
 )
+from kanarya_contracts.artifact.places import PLACE, say_place
 
 __all__ = [
+    "PLACE",
     "SCHEMA_VERSION",
     "ArtifactContract",
     "CategoricalColumn",
@@ -63,4 +65,5 @@ __all__ = [
     "Training",
     "digest",
     "parse",
+    "say_place",
 ]

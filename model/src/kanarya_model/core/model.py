@@ -13,9 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kanarya_contracts.artifact import ArtifactContract, CategoricalTarget, Column, NumericColumn
+from kanarya_contracts.artifact import ArtifactContract, Column, NumericColumn
 from kanarya_contracts.datatypes import Datatype
+from kanarya_model.core import raw
 from kanarya_model.core.inputs import Inputs, InputTensor, Rows
+from kanarya_model.core.labels import Labels, label_classes
 from kanarya_model.core.refusal import ModelFault, Reason, Refusal
 
 
@@ -23,12 +25,25 @@ from kanarya_model.core.refusal import ModelFault, Reason, Refusal
 class Prediction:
     """A model's answer for every row."""
 
-    outputs: Mapping[str, NDArray[Any]]
-    """By the contract's names, rows first: labels as str objects or integers, everything else as numbers."""
+    outputs: Mapping[str, NDArray[Any] | Labels]
+    """By the contract's names, rows first. A classifier's labels are `Labels`; a predictor may say them in words, or in whole
+    numbers, too."""
 
     def output(self, name: str) -> NDArray[Any]:
         """The elements of an output that the contract names."""
-        return self.outputs[name]
+        answer = self.outputs[name]
+        return answer.elements() if isinstance(answer, Labels) else answer
+
+    def labels(self, name: str) -> Labels:
+        """The labels of an output that the contract names so, once `Model` has seen them."""
+        answer = self.outputs[name]
+        assert isinstance(answer, Labels)  # noqa: S101 (`Model.predict` has made them of words)
+        return answer
+
+    def in_bytes(self, name: str, datatype: Datatype) -> bytes | memoryview:
+        """An output of that datatype as the protocol's bytes."""
+        answer = self.outputs[name]
+        return answer.in_bytes() if isinstance(answer, Labels) else raw.write(answer, datatype)
 
     def part(self, start: int, end: int) -> "Prediction":
         """The answer for the rows from `start` up to `end`; the same memory."""
@@ -64,7 +79,7 @@ class Model:
         self._predictor = predictor
         # The example is the artifact's, so the limit on clients is not its.
         self._example_inputs = Inputs(contract, largest=predictor.largest, most_rows=contract.example.rows)
-        classes = {one.label: frozenset(one.classes) for one in contract.targets if isinstance(one, CategoricalTarget)}
+        classes = label_classes(contract)
         self._expected = [(tensor.name, tensor.shape[1:], classes.get(tensor.name)) for tensor in contract.outputs]
 
     def predict(self, rows: Rows) -> Prediction:
@@ -73,22 +88,31 @@ class Model:
             prediction = self._predictor.predict(rows)
         except Exception as error:  # whatever the model's library raises
             raise self._fault(rows, f"{type(error).__name__}: {error}") from error
+        named: dict[str, Labels] = {}
         for name, width, classes in self._expected:
-            array = prediction.outputs[name]
-            if array.shape != (rows.count, *width):
-                raise ModelFault(f"the model answered {array.shape} {name} for {rows.count} rows")
+            answer = prediction.outputs[name]
+            if answer.shape != (rows.count, *width):
+                raise ModelFault(f"the model answered {answer.shape} {name} for {rows.count} rows")
+            if isinstance(answer, Labels):
+                continue
             if classes is not None:
-                if not classes.issuperset(map(str, array.ravel().tolist())):
-                    raise ModelFault(f"the model answered a {name} that is none of its classes {sorted(classes)}")
+                try:
+                    named[name] = classes.among(answer)
+                except KeyError:
+                    raise ModelFault(f"the model answered a {name} that is none of its classes {classes.names}") from None
             # Where a sum is finite, each of its terms is; where it is not, it may be their number.
-            elif not math.isfinite(np.add.reduce(array, axis=None)) and not np.isfinite(array).all():
+            elif not math.isfinite(np.add.reduce(answer, axis=None)) and not np.isfinite(answer).all():
                 raise self._fault(rows, f"{name} has an element that is not a finite number")
-        return prediction
+        return Prediction(outputs={**prediction.outputs, **named}) if named else prediction
+
+    def example_rows(self) -> Rows:
+        """The artifact's own example, read as a client's request is. Raises Refusal."""
+        return self._example_inputs.rows(example_tensors(self.contract))
 
     def example_problems(self) -> list[str]:
-        """What is wrong with this model's answers to the artifact's own example, read as a client's request is."""
+        """What is wrong with this model's answers to the artifact's own example."""
         try:
-            prediction = self.predict(self._example_inputs.rows(example_tensors(self.contract)))
+            prediction = self.predict(self.example_rows())
         except (Refusal, ModelFault) as error:
             return [f"the example cannot be answered: {error}"]
         return self.contract.example_problems({name: prediction.output(name).ravel().tolist() for name in self.outputs})

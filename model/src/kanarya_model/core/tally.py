@@ -5,7 +5,6 @@ each for itself, under names such as `colour=red`. The classes and bins are the 
 """
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +26,7 @@ class Tally:
     def add(self, prediction: Prediction) -> None:
         """Count every row of an answer."""
         for _, one in self._counted:
-            one.add(prediction.output(one.output))
+            one.add(prediction)
 
     def counts(self) -> Iterator[tuple[str, int]]:
         """Everything counted so far, by class or bin."""
@@ -38,31 +37,43 @@ class Tally:
 
 class _Classes:
     def __init__(self, output: str, classes: tuple[str, ...]) -> None:
-        self.output = output
-        self.counts = dict.fromkeys(classes, 0)
+        self._output = output
+        self._names = classes
+        self._counts = [0] * len(classes)
 
-    def add(self, labels: NDArray[Any]) -> None:
-        if labels.size == 1:
-            self.counts[str(labels.item())] += 1
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(zip(self._names, self._counts, strict=True))
+
+    def add(self, prediction: Prediction) -> None:
+        places = prediction.labels(self._output).places
+        if places.size == 1:
+            self._counts[places.item()] += 1
             return
-        for label, count in Counter(labels.ravel().tolist()).items():
-            self.counts[str(label)] += count
+        _add(self._counts, places)
 
 
 class _Bins:
     def __init__(self, output: str, edges: tuple[float, ...]) -> None:
-        self.output = output
-        self.counts = {str(number): 0 for number in range(len(edges) + 1)}
-        self._names = list(self.counts)
+        self._output = output
+        self._counts = [0] * (len(edges) + 1)
         self._edges = edges
 
-    def add(self, values: NDArray[Any]) -> None:
+    @property
+    def counts(self) -> dict[str, int]:
+        return {str(number): count for number, count in enumerate(self._counts)}
+
+    def add(self, prediction: Prediction) -> None:
+        values = prediction.output(self._output)
         if values.size == 1:
-            self.counts[self._names[bisect_right(self._edges, values.item())]] += 1
+            self._counts[bisect_right(self._edges, values.item())] += 1
             return
-        numbers = np.searchsorted(self._edges, values.ravel(), side="right")
-        for name, count in zip(self._names, np.bincount(numbers, minlength=len(self._names)).tolist(), strict=True):
-            self.counts[name] += count
+        _add(self._counts, np.searchsorted(self._edges, values.ravel(), side="right"))
+
+
+def _add(counts: list[int], places: NDArray[Any]) -> None:
+    for place, count in enumerate(np.bincount(places, minlength=len(counts)).tolist()):
+        counts[place] += count
 
 
 def _counted(target: Target, contract: ArtifactContract) -> _Classes | _Bins | None:

@@ -7,6 +7,7 @@ cut or turned into infinity; NaN, which an array can carry, is the missing value
 
 from collections.abc import Iterable
 from itertools import chain
+from struct import pack
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ LARGEST_FP32 = float(np.finfo(np.float32).max)
 LARGEST_FP64 = float(np.finfo(np.float64).max)
 _EXACT = 2**53
 """Every integer up to here is an FP64 of its own."""
+_MANY = 64
+"""More elements than this, and a look at all of them for the quickest way to read them is paid back."""
 
 _NULL: frozenset[type] = frozenset({type(None)})
 _NUMBER_TYPES: dict[Datatype, frozenset[type]] = {
@@ -82,6 +85,15 @@ def numbers(elements: Elements, datatype: Datatype, where: str, *, nullable: boo
         return _from_array(elements, datatype, where, nullable=nullable, largest=largest)
     if datatype is Datatype.FP16:
         raise Refusal(Reason.DATATYPE, f"{where}.datatype: FP16 has no form in JSON; send it as bytes, or the numbers as FP32")
+    if len(elements) > _MANY and datatype in FLOATS and list(map(type, elements)).count(float) == len(elements):
+        array: Numbers = np.frombuffer(pack(f"{len(elements)}d", *elements))  # the common case, in half the time
+    else:
+        array = _from_list(elements, datatype, where, nullable=nullable)
+    _check_size(array, largest, where, nullable=nullable)
+    return array
+
+
+def _from_list(elements: list[object], datatype: Datatype, where: str, *, nullable: bool) -> Numbers:
     allowed = _NUMBER_TYPES[datatype]
     if nullable and datatype in FLOATS:
         allowed |= _NULL
@@ -90,11 +102,9 @@ def numbers(elements: Elements, datatype: Datatype, where: str, *, nullable: boo
     if datatype in INTEGER_RANGE:
         _check_integers(elements, datatype, where)
     try:
-        array = np.array(elements, np.float64)
+        return np.array(elements, np.float64)
     except OverflowError:  # an integer beyond FP64: JSON's decoder makes none, another caller's could
         raise Refusal(Reason.VALUE, f"{where}.data: a number is too large for {datatype}") from None
-    _check_size(array, largest, where, nullable=nullable)
-    return array
 
 
 def _from_array(array: NDArray[Any], datatype: Datatype, where: str, *, nullable: bool, largest: float) -> Numbers:

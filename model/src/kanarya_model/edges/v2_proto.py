@@ -133,12 +133,13 @@ class ResponseWriter:
         """The response message. `as_raw`: elements in `raw_output_contents`."""
         response = ModelInferResponse(model_name=self._name, model_version=self._version, id=request.id)
         for name in request.outputs or self._datatypes:
-            array, datatype = prediction.output(name), self._datatypes[name]
-            tensor = response.outputs.add(name=name, datatype=datatype.value, shape=array.shape)
+            datatype = self._datatypes[name]
+            tensor = response.outputs.add(name=name, datatype=datatype.value, shape=prediction.outputs[name].shape)
             if as_raw:
-                response.raw_output_contents.append(bytes(raw.write(array, datatype)))
-            elif datatype is Datatype.BYTES:
-                tensor.contents.bytes_contents.extend([text.encode() for text in array.ravel().tolist()])
-            else:
-                getattr(tensor.contents, _CONTENTS[datatype]).extend(array.ravel().tolist())
+                response.raw_output_contents.append(bytes(prediction.in_bytes(name, datatype)))
+                continue
+            elements = prediction.output(name).ravel().tolist()
+            if datatype is Datatype.BYTES:
+                elements = [text.encode() for text in elements]
+            getattr(tensor.contents, _CONTENTS[datatype]).extend(elements)
         return response.SerializeToString()

@@ -1,9 +1,11 @@
 """V2's responses over REST: a prediction as JSON, or as JSON with bytes after it. Called by `v2_rest`."""
 
+from typing import Any
+
 import orjson
+from numpy.typing import NDArray
 
 from kanarya_contracts.artifact import ArtifactContract
-from kanarya_model.core import raw
 from kanarya_model.core.model import Prediction
 from kanarya_model.edges.http import DOCUMENT_LENGTH, Reply
 from kanarya_model.edges.v2_request import RestRequest
@@ -31,20 +33,21 @@ class ResponseWriter:
         separator = b',"outputs":['
         tail: list[bytes | memoryview] = []
         for name in request.outputs or self._outputs:
-            array = prediction.output(name)
-            shape = b"%d" % len(array) if array.ndim == 1 else b"%d,%d" % array.shape
-            parts += (separator, self._starts[name], shape)
+            shape = prediction.outputs[name].shape
+            parts += (separator, self._starts[name], b"%d" % shape if len(shape) == 1 else b"%d,%d" % shape)
             separator = b","
             if request.in_bytes is not None and request.in_bytes.get(name, request.all_in_bytes):
-                tail.append(raw.write(array, self._datatypes[name]))
+                tail.append(prediction.in_bytes(name, self._datatypes[name]))
                 parts.append(b'],"parameters":{"binary_data_size":%d}}' % len(tail[-1]))
-            elif array.dtype == object:
-                parts += (b'],"data":', orjson.dumps(array.ravel().tolist()), b"}")
             else:
-                parts += (b'],"data":', orjson.dumps(array.ravel(), option=orjson.OPT_SERIALIZE_NUMPY), b"}")
+                parts += (b'],"data":', _elements(prediction.output(name).ravel()), b"}")
         parts.append(b"]}")
         if not tail:
             return Reply(status=200, body=b"".join(parts))
         document = b"".join(parts)
         headers = (_BYTES, (DOCUMENT_LENGTH, b"%d" % len(document)))
         return Reply(status=200, body=b"".join([document, *tail]), headers=headers)
+
+
+def _elements(array: NDArray[Any]) -> bytes:
+    return orjson.dumps(array.tolist() if array.dtype == object else array, option=orjson.OPT_SERIALIZE_NUMPY)

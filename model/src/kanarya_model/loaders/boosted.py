@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from kanarya_contracts.artifact import ArtifactContract, CategoricalTarget
 from kanarya_contracts.datatypes import Datatype
+from kanarya_model.core.labels import Labels
 from kanarya_model.core.model import Prediction
 from kanarya_model.loaders.labels import Likeliest
 
@@ -63,7 +64,7 @@ class Answers:
             pairs = zip(self._numbers, columns, strict=True)
             return Prediction(outputs={tensor.name: column.reshape(-1, *tensor.shape[1:]) for tensor, column in pairs})
         shares = np.stack([1 - scores, scores], axis=1) if scores.ndim == 1 else scores
-        outputs = {self._target.label: self._likeliest.among(shares)}
+        outputs: dict[str, NDArray[Any] | Labels] = {self._target.label: self._likeliest.among(shares)}
         if self._target.probabilities is not None:
             outputs[self._target.probabilities] = shares
         return Prediction(outputs=outputs)

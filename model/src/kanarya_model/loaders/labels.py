@@ -1,4 +1,4 @@
-"""Labels made of probabilities: for models that have no label of their own. Called by the loaders."""
+"""Labels of classifiers that do not say them: made of probabilities. Called by the loaders."""
 
 from collections.abc import Container, Mapping
 from typing import Any
@@ -7,27 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kanarya_contracts.artifact import ArtifactContract, CategoricalTarget
-from kanarya_contracts.datatypes import INTEGER_RANGE
+from kanarya_model.core.labels import Classes, Labels
 
 
 class Likeliest:
     """A target's label: its likeliest class, the first of equals."""
 
     def __init__(self, contract: ArtifactContract, target: CategoricalTarget) -> None:
-        tensor = contract.output(target.label)
-        whole = tensor.datatype in INTEGER_RANGE
-        self._classes = np.array([int(one) if whole else one for one in target.classes], np.int64 if whole else np.object_)
+        self._classes = Classes(contract, target)
         self._probabilities = str(target.probabilities)
-        self._rest = tensor.shape[1:]
 
-    def of(self, outputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    def of(self, outputs: Mapping[str, NDArray[Any] | Labels]) -> Labels:
         """The label of every row."""
-        return self.among(outputs[self._probabilities])
+        probabilities = outputs[self._probabilities]
+        assert not isinstance(probabilities, Labels)  # noqa: S101 (the contract has numbers there)
+        return self.among(probabilities)
 
-    def among(self, probabilities: NDArray[Any]) -> NDArray[Any]:
+    def among(self, probabilities: NDArray[Any]) -> Labels:
         """The same, of [rows, classes]."""
-        labels: NDArray[Any] = self._classes[np.argmax(probabilities, axis=1)].reshape(-1, *self._rest)
-        return labels
+        return self._classes.at(np.argmax(probabilities, axis=1))
 
 
 def derived(contract: ArtifactContract, there: Container[str]) -> dict[str, Likeliest]:

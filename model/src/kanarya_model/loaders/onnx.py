@@ -4,7 +4,8 @@
     by column       an input a column, named as it is, [rows] or [rows, 1], of a type that holds it
 
 Outputs are tensors, and named as in the contract. A label that the graph does not have is made of its probabilities: the
-likeliest class. A graph of any other form is refused with what is different about it.
+likeliest class. Of a label that it says by its place too (`label.place`, as training's do), that is asked. A graph of any other
+form is refused with what is different about it.
 """
 
 from collections.abc import Callable
@@ -14,9 +15,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, Column, Tensor
+from kanarya_contracts.artifact import PLACE, ArtifactContract, CategoricalColumn, Column, Tensor
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import Rows
+from kanarya_model.core.labels import label_classes
 from kanarya_model.core.model import Prediction, Predictor
 from kanarya_model.core.values import LARGEST_FP32, LARGEST_FP64
 from kanarya_model.loaders.labels import derived
@@ -126,15 +128,27 @@ class _Graph:
     quick = True
 
     def __init__(self, session: Any, contract: ArtifactContract) -> None:
+        nodes = {node.name: node for node in session.get_outputs()}
         self._run = session.run
-        self._made = derived(contract, [node.name for node in session.get_outputs()])
-        self._asked = [tensor.name for tensor in contract.outputs if tensor.name not in self._made]
+        self._made = derived(contract, nodes)
+        self._outputs = [tensor.name for tensor in contract.outputs if tensor.name not in self._made]
+        self._placed = {name: classes for name, classes in label_classes(contract).items() if _has_place(name, contract, nodes)}
+        self._asked = [f"{name}{PLACE}" if name in self._placed else name for name in self._outputs]
 
     def _answer(self, feed: dict[str, _Array]) -> Prediction:
-        outputs = dict(zip(self._asked, self._run(self._asked, feed), strict=True))
+        outputs = dict(zip(self._outputs, self._run(self._asked, feed), strict=True))
+        for name, classes in self._placed.items():
+            outputs[name] = classes.at(outputs[name])
         for name, likeliest in self._made.items():
             outputs[name] = likeliest.of(outputs)
         return Prediction(outputs=outputs)
+
+
+def _has_place(label: str, contract: ArtifactContract, nodes: dict[str, Any]) -> bool:
+    """Whether a graph with these outputs says a label by its place too: a number is asked, and no word a row is made."""
+    name = f"{label}{PLACE}"
+    own = name in nodes and name not in [tensor.name for tensor in contract.outputs]
+    return own and label in nodes and nodes[name].type == "tensor(int64)"
 
 
 class _MatrixModel(_Graph):

@@ -21,8 +21,10 @@ from kanarya_contracts.artifact import ArtifactContract, CategoricalColumn, Cate
 from kanarya_contracts.datatypes import INTEGER_RANGE, Datatype
 from kanarya_contracts.skops_types import SKOPS_MODULES, SKOPS_TYPES
 from kanarya_model.core.inputs import Rows
+from kanarya_model.core.labels import Labels
 from kanarya_model.core.model import Prediction, Predictor
 from kanarya_model.core.values import LARGEST_FP64
+from kanarya_model.loaders.labels import derived
 
 
 def load(content: bytes, contract: ArtifactContract) -> tuple[Predictor | None, list[str]]:
@@ -91,25 +93,21 @@ class _Estimator:
         self._estimator = estimator.set_params(**dict.fromkeys(jobs))
         self._names = [column.name for column in contract.inputs]
         self._words = [isinstance(column, CategoricalColumn) for column in contract.inputs]
-        self._answers = _answers(contract)
-        self._votes = len(self._answers) == 2 and _votes(estimator)
+        answers = _answers(contract)
+        self._answers = answers[1:] if len(answers) == 2 and _votes(estimator) else answers
+        self._made = derived(contract, [tensor.name for _, tensors in self._answers for tensor in tensors])
         # What was fitted on a DataFrame may pick its columns by name.
         self._by_name = hasattr(estimator, "feature_names_in_")
 
     def predict(self, rows: Rows) -> Prediction:
-        answers = self._ask(self._table(rows))
-        outputs = {}
-        for answer, (_, tensors) in zip(answers, self._answers, strict=True):
+        table, outputs = self._table(rows), dict[str, NDArray[Any] | Labels]()
+        for method, tensors in self._answers:
+            answer = getattr(self._estimator, method)(table)
             for tensor, array in zip(tensors, _columns(answer, tensors), strict=True):
                 outputs[tensor.name] = array.astype(_dtype(tensor), copy=False).reshape(-1, *tensor.shape[1:])
+        for name, likeliest in self._made.items():
+            outputs[name] = likeliest.of(outputs)
         return Prediction(outputs=outputs)
-
-    def _ask(self, table: Any) -> list[Any]:
-        """What each method says of the table."""
-        if self._votes:
-            probabilities = self._estimator.predict_proba(table)
-            return [self._estimator.classes_.take(np.argmax(probabilities, axis=1)), probabilities]
-        return [getattr(self._estimator, method)(table) for method, _ in self._answers]
 
     def _table(self, rows: Rows) -> Any:
         # FP64 as in training: scikit-learn computes otherwise with FP32, which a client may have sent as bytes.
