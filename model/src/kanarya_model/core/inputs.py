@@ -27,7 +27,7 @@ MATRIX_NAMES = ("X", "input-0", "input-1")
 _NUMBERS_ACCEPTED = FLOATS | INTEGER_RANGE.keys()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)  # not frozen, as whatever every request makes: that takes twice as long
 class InputTensor:
     """A tensor as a client sent it: its header is checked, its elements are not."""
 
@@ -41,7 +41,7 @@ class InputTensor:
     """For messages: `inputs[0]`."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Rows:
     """Checked input: what a predictor gets. One of `matrix` and `columns` is there, as the contract's columns decide."""
 

@@ -20,8 +20,10 @@ from kanarya_model.core.inputs import Inputs, InputTensor, Rows
 from kanarya_model.core.labels import Labels, label_classes
 from kanarya_model.core.refusal import ModelFault, Reason, Refusal
 
+_FEW = 16
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+
+@dataclass(kw_only=True, slots=True)
 class Prediction:
     """A model's answer for every row."""
 
@@ -101,7 +103,7 @@ class Model:
                 except KeyError:
                     raise ModelFault(f"the model answered a {name} that is none of its classes {classes.names}") from None
             # Where a sum is finite, each of its terms is; where it is not, it may be their number.
-            elif not math.isfinite(np.add.reduce(answer, axis=None)) and not np.isfinite(answer).all():
+            elif not math.isfinite(_sum(answer)) and not np.isfinite(answer).all():
                 raise self._fault(rows, f"{name} has an element that is not a finite number")
         return Prediction(outputs={**prediction.outputs, **named}) if named else prediction
 
@@ -122,6 +124,11 @@ class Model:
         if outside is not None:
             return Refusal(Reason.RANGE, f"the model has no finite answer so far from its training: {outside}")
         return ModelFault(what)
+
+
+def _sum(array: NDArray[Any]) -> float:
+    # A few numbers are added up before numpy has begun.
+    return sum(array.ravel().tolist()) if array.size <= _FEW else float(np.add.reduce(array, axis=None))
 
 
 def example_tensors(contract: ArtifactContract) -> list[InputTensor]:

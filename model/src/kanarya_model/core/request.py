@@ -14,7 +14,7 @@ _LONGEST_ID = 1024
 _DATATYPES = {datatype.value: datatype for datatype in Datatype}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class Request:
     """An inference request."""
 

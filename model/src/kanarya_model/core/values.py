@@ -85,8 +85,14 @@ def numbers(elements: Elements, datatype: Datatype, where: str, *, nullable: boo
         return _from_array(elements, datatype, where, nullable=nullable, largest=largest)
     if datatype is Datatype.FP16:
         raise Refusal(Reason.DATATYPE, f"{where}.datatype: FP16 has no form in JSON; send it as bytes, or the numbers as FP32")
-    if len(elements) > _MANY and datatype in FLOATS and list(map(type, elements)).count(float) == len(elements):
-        array: Numbers = np.frombuffer(pack(f"{len(elements)}d", *elements))  # the common case, in half the time
+    if datatype in FLOATS and list(map(type, elements)).count(float) == len(elements):  # the common case, without a detour
+        floats: list[float] = elements  # type: ignore[assignment]  # as has just been seen
+        if len(elements) > _MANY:
+            array: Numbers = np.frombuffer(pack(f"{len(elements)}d", *floats))
+        else:
+            array = np.array(floats, np.float64)
+            if -largest <= min(floats) and max(floats) <= largest:
+                return array
     else:
         array = _from_list(elements, datatype, where, nullable=nullable)
     _check_size(array, largest, where, nullable=nullable)

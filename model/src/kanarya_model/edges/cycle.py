@@ -50,7 +50,7 @@ class Cycle:
         self.keep_alive = keep_alive
         self.body = bytearray()
         self.more_body = True
-        self.message_event = asyncio.Event()
+        self.message_event = _News()
         """There is more to receive: a piece of the body, its end, or nobody any more."""
         self.disconnected = False
         self.response_complete = False
@@ -84,7 +84,6 @@ class Cycle:
         if not self.disconnected and not self.response_complete:
             self._protocol.flow.resume_reading()
             await self.message_event.wait()
-            self.message_event.clear()
         if self.disconnected or self.response_complete:
             return {"type": "http.disconnect"}
         body, self.body = bytes(self.body), bytearray()
@@ -121,6 +120,27 @@ class Cycle:
             parts += (name, b": ", value, b"\r\n")
         parts.append(b"\r\n")
         return parts
+
+
+class _News:
+    """An `asyncio.Event` that whoever has waited for it clears; made for every request, and rarely waited for."""
+
+    __slots__ = ("_there", "_waiter")
+
+    def __init__(self) -> None:
+        self._there = False
+        self._waiter: asyncio.Future[None] | None = None
+
+    def set(self) -> None:
+        self._there = True
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def wait(self) -> None:
+        while not self._there:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        self._there, self._waiter = False, None
 
 
 async def _go_on(running: Coroutine[Any, Any, None], waits_for: Any) -> None:

@@ -8,6 +8,7 @@ its answer already, to ask again, to read. A timer a request would cost more tha
 
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from time import perf_counter
 from typing import Any
@@ -20,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from kanarya_model.edges.cycle import Cycle
 from kanarya_model.edges.http import BEGAN, GONE, IN_FLIGHT, error
 
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 _REST_SECONDS = 5.0
 _REST_BYTES = 16 << 20
 """What a client may still send of a request that has been answered, so that it comes to read the answer."""
@@ -45,6 +47,7 @@ class StrictHttp(HttpToolsProtocol):
     """The latest request's `Cycle`, in place of uvicorn's."""
     pipeline: deque[tuple[Any, Any]]
     _head = 0
+    _began = 0.0
     _reading_head = False
     _chunk = 0
     _ended = False
@@ -115,10 +118,9 @@ class StrictHttp(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request starts."""
         self._reading_head, self._head, self._rest = True, 0, 0
-        began = perf_counter()
-        self._deadline = began + self.patience.request_seconds
-        super().on_message_begin()
-        self.scope["state"] |= {BEGAN: began, GONE: self.transport.is_closing}
+        self._began = perf_counter()
+        self._deadline = self._began + self.patience.request_seconds
+        self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_headers_complete(self) -> None:
         """Its head has been read. What is raised here stops the parser, and `send_400_response` answers."""
@@ -130,7 +132,7 @@ class StrictHttp(HttpToolsProtocol):
             # The parser takes what follows for another protocol, so the body would be lost.
             self._wrong = 400, "Upgrade: got a request for another protocol, expected none"
             raise ValueError(self._wrong)
-        self._read_head()
+        self.scope = self._read_head()
         keep_alive = self.scope["http_version"] != "1.0" and self.parser.should_keep_alive()
         earlier, self.cycle = self.cycle, Cycle(self, keep_alive=keep_alive)
         if earlier is None or earlier.response_complete:
@@ -139,15 +141,23 @@ class StrictHttp(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
-    def _read_head(self) -> None:
-        url, scope = httptools.parse_url(self.url), self.scope
-        path = url.path.decode("ascii")
-        scope["method"] = self.parser.get_method().decode("ascii")
-        scope["http_version"] = self.parser.get_http_version()
-        scope["path"] = unquote(path) if "%" in path else path
-        scope["raw_path"] = url.path
-        scope["query_string"] = url.query or b""
-        scope["state"][IN_FLIGHT] = len(self.tasks)
+    def _read_head(self) -> Any:
+        path, raw_path, query = _parsed(self.url)
+        return {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": self.parser.get_http_version(),
+            "method": self.parser.get_method().decode("ascii"),
+            "scheme": self.scheme,
+            "server": self.server,
+            "client": self.client,
+            "root_path": "",
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": query,
+            "headers": self.headers,
+            "state": {BEGAN: self._began, GONE: self.transport.is_closing, IN_FLIGHT: len(self.tasks)},
+        }
 
     def _start(self) -> None:
         begun, self._begun = self._begun, None
@@ -208,6 +218,14 @@ class StrictHttp(HttpToolsProtocol):
     def _too_large(self) -> tuple[int, str]:
         limit = self.patience.head_bytes
         return 431, f"headers: got more than {limit} bytes with the request line, expected at most that"
+
+
+@lru_cache(maxsize=64)
+def _parsed(url: bytes) -> tuple[str, bytes, bytes]:
+    """Path, the same as it came, and query. Clients ask for few; what is not asked again is soon forgotten."""
+    parts = httptools.parse_url(url)
+    path = parts.path.decode("ascii")
+    return unquote(path) if "%" in path else path, parts.path, parts.query or b""
 
 
 def limited(patience: Patience) -> type[Any]:

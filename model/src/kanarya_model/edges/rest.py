@@ -16,7 +16,7 @@ draining, readiness is 503 and every answer asks for another connection.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 import orjson
 from prometheus_client.registry import Collector
@@ -77,23 +77,21 @@ class Rest:
         """Not ready from now on; requests are answered as before, each with `Connection: close`."""
         self._draining = True
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request."""
         methods = self._routes.get(scope["path"])
         if methods is None:
-            await self._send(send, Reply(status=404, body=error(self._unknown(scope["path"]))))
-            return
+            return self._send(send, Reply(status=404, body=error(self._unknown(scope["path"]))))
         handler = methods.get(scope["method"])
         if handler is None:
             allowed = ", ".join(methods)
             message = f"method: got {scope['method']}, expected {allowed} for {scope['path']}"
             headers = (JSON, (b"allow", allowed.encode()))
-            await self._send(send, Reply(status=405, body=error(message), headers=headers))
-            return
-        await handler(scope, receive, send)
+            return self._send(send, Reply(status=405, body=error(message), headers=headers))
+        return handler(scope, receive, send)
 
-    async def _send(self, send: Send, reply: Reply) -> None:
-        await send_reply(send, reply, close=self._draining)
+    def _send(self, send: Send, reply: Reply) -> Awaitable[None]:
+        return send_reply(send, reply, close=self._draining)
 
     # --- routes -------------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ _OUTPUT_MEMBERS = frozenset({"name", "parameters"})
 _INT = frozenset({int})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(kw_only=True, slots=True)
 class RestRequest(Request):
     """An inference request over REST."""
 
