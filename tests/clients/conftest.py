@@ -8,6 +8,8 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,8 +37,23 @@ def server(kind, tmp_path_factory):
     """`iris`, version 7: four columns of numbers, or three and a word."""
     directory = tmp_path_factory.mktemp(kind)
     subprocess.run([PYTHON, "-c", _BUILD, directory / "iris", kind], check=True, timeout=60)
+    with _serving(directory, directory / "iris", "--version", "7") as server:
+        yield server
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A directory with versions 7 and 8 of `iris`, whose server may be asked to load and unload."""
+    for version in "78":
+        subprocess.run([PYTHON, "-c", _BUILD, tmp_path / "models/iris" / version, "numeric"], check=True, timeout=60)
+    with _serving(tmp_path, "--repository", tmp_path / "models", "--repository-control") as server:
+        yield server
+
+
+@contextmanager
+def _serving(directory: Path, *arguments: str | Path) -> Iterator[Server]:
     ports = [directory / name for name in ("port", "grpc")]
-    command = [PYTHON, "-m", "kanarya_model", "serve", directory / "iris", "--version", "7", "--port", "0", "--grpc-port", "0"]
+    command = [PYTHON, "-m", "kanarya_model", "serve", *arguments, "--port", "0", "--grpc-port", "0"]
     with (directory / "log").open("w") as log:
         process = subprocess.Popen([*command, "--port-file", ports[0], "--grpc-port-file", ports[1]], stdout=log, stderr=log)
     try:

@@ -9,6 +9,7 @@ from mlserver.types import (
     InferenceResponse,
     MetadataModelResponse,
     MetadataServerResponse,
+    RepositoryIndexResponse,
 )
 
 
@@ -53,3 +54,14 @@ def test_metadata_and_errors_are_of_its_types(server):
     assert (model.name, len(model.inputs), about.name) == ("iris", 4, "kanarya-model")
     assert answer.status_code == 400
     assert 'got "petals"' in InferenceErrorResponse.model_validate_json(answer.content).error
+
+
+def test_the_index_of_a_repository_is_read(repository):
+    answer = httpx.post(f"http://{repository.http}/v2/repository/index", json={})
+
+    entries = RepositoryIndexResponse.model_validate_json(answer.content).root
+
+    assert [(one.name, one.version, one.state) for one in entries] == [
+        ("iris", "7", "UNAVAILABLE"),
+        ("iris", "8", "READY"),
+    ]

@@ -77,6 +77,28 @@ def test_metadata_is_understood(triton):
     assert (about["name"] if isinstance(about, dict) else about.name) == "kanarya-model"
 
 
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_models_are_listed_loaded_and_unloaded(repository, protocol):
+    module = {"http": tritonclient.http, "grpc": tritonclient.grpc}[protocol]
+    client = module.InferenceServerClient(getattr(repository, protocol))
+
+    found = client.get_model_repository_index(**({} if protocol == "http" else {"as_json": True}))
+    client.unload_model("iris")
+    unloaded = client.is_server_ready()
+    client.load_model("iris")
+
+    entries = found if protocol == "http" else found["models"]
+    assert [(one["name"], one["version"], one["state"]) for one in entries] == [
+        ("iris", "7", "UNAVAILABLE"),
+        ("iris", "8", "READY"),
+    ]
+    assert not unloaded
+    assert client.is_model_ready("iris", "8")
+    with pytest.raises(InferenceServerException, match='model: got "rose"'):
+        client.load_model("rose")
+    client.close()
+
+
 def test_a_mistake_reaches_the_client_in_words(triton):
     module, client = triton
     wrong = module.InferInput("petals", [1], "FP64")

@@ -53,6 +53,13 @@ class InvalidInput(KanaryaError):
         super().__init__("\n".join([f"{source}: {count}", *(f"  {problem}" for problem in self.problems)]))
 
 
+def one_line(error: KanaryaError) -> str:
+    """What it says, in one line: for logs, and for the last line of a command that failed."""
+    if isinstance(error, InvalidInput):
+        return f"{error.source}: {'; '.join(str(problem) for problem in error.problems)}"
+    return " ".join(str(error).split())
+
+
 class Inconsistent(ValueError):
     """Raised by a pydantic validator: values that do not fit together. Paths are relative to what the validator sees."""
 

@@ -6,6 +6,7 @@ artifact   the directory becomes verified bytes and a contract, or is refused
 loaders    bytes become a predictor, one file per kind
 core       requests become arrays, arrays become answers; knows no HTTP
 edges      front doors: V1 and V2 over HTTP, V2 over gRPC
+repository several models and versions in one process
 metrics    what is counted
 records    what is written down about single requests; recorders puts them round the edges
 server     start, signals, drain

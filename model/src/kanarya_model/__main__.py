@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from kanarya_contracts.problems import InvalidInput, KanaryaError
+from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem, one_line
 from kanarya_model import VERSION
 from kanarya_model.settings import arguments, settings
 
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _check(parsed) if parsed.verb == "check" else _serve(parsed)
     except KanaryaError as error:
-        _say(f"kanarya-model: {_one_line(error)}", sys.stderr)
+        _say(f"kanarya-model: {one_line(error)}", sys.stderr)
         return getattr(error, "exit_status", REFUSED)
 
 
@@ -40,11 +40,12 @@ def _serve(parsed: argparse.Namespace) -> int:
     chosen = settings(vars(parsed), os.environ)
     from kanarya_model.server import serve, write_port  # noqa: PLC0415
 
-    def ready(model: "Model", port: int, grpc_port: int | None) -> None:
+    def ready(models: "Sequence[Model]", port: int, grpc_port: int | None) -> None:
         where = f"http://{chosen.host}:{port}" + (f" and grpc://{chosen.host}:{grpc_port}" if grpc_port else "")
         # Where standard output is a log of JSON, there is nothing else in it.
         stream = sys.stderr if chosen.access_log else sys.stdout
-        _say(f"serving {model.name} version {model.version} ({model.digest}) at {where}", stream)
+        said = ", ".join(f"{model.name} version {model.version} ({model.digest})" for model in models)
+        _say(f"serving {said or 'no model yet'} at {where}", stream)
         if chosen.grpc_port_file and grpc_port:
             write_port(chosen.grpc_port_file, grpc_port)
         if chosen.port_file:
@@ -56,6 +57,10 @@ def _serve(parsed: argparse.Namespace) -> int:
 
 def _check(parsed: argparse.Namespace) -> int:
     chosen = settings(vars(parsed), os.environ)
+    if chosen.repository:
+        raise InvalidInput(
+            "settings", [Problem(path=(), message="DIR: is missing; one artifact is checked, and no repository")]
+        )
     from kanarya_model.server import load  # noqa: PLC0415
 
     model = load(chosen)
@@ -67,12 +72,6 @@ def _check(parsed: argparse.Namespace) -> int:
 
 def _say(text: str, stream: TextIO) -> None:
     print(text, file=stream, flush=True)
-
-
-def _one_line(error: KanaryaError) -> str:
-    if isinstance(error, InvalidInput):
-        return f"{error.source}: {'; '.join(str(problem) for problem in error.problems)}"
-    return " ".join(str(error).split())
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -46,6 +46,11 @@ def read(directory: Path, *, digest: str | None = None) -> Artifact:
     return Artifact(contract=contract, digest=found_digest, model=model)
 
 
+def digest(directory: Path) -> str:
+    """The artifact's: that of kanarya.json. Raises KanaryaError."""
+    return contracts.digest(_contract_bytes(directory))
+
+
 def _problem(message: str) -> Problem:
     return Problem(path=(), message=message)
 
@@ -53,8 +58,11 @@ def _problem(message: str) -> Problem:
 def _contract_bytes(directory: Path) -> bytes:
     if not directory.is_dir():
         raise KanaryaError(f"{directory}: is not a directory, expected an artifact: a directory with {CONTRACT_FILE}")
+    contract = directory / CONTRACT_FILE
     try:
-        return (directory / CONTRACT_FILE).read_bytes()
+        if not stat.S_ISREG(contract.lstat().st_mode):
+            raise KanaryaError(f"{directory}: {CONTRACT_FILE} is not a regular file")
+        return contract.read_bytes()
     except OSError as error:
         raise KanaryaError(f"{directory}: {CONTRACT_FILE} cannot be read ({error.strerror}); every artifact has one") from None
 

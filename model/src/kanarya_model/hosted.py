@@ -9,13 +9,14 @@ from dataclasses import fields
 from pathlib import Path
 
 from kanarya_model.edges.inference import Limits
+from kanarya_model.edges.registry import Registry
 from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served
 from kanarya_model.edges.workers import Workers
 from kanarya_model.server import load, serving
-from kanarya_model.settings import RECORDS, Settings, settings
+from kanarya_model.settings import RECORDS, REPOSITORY, Settings, settings
 
-_NAMES = frozenset(field.name for field in fields(Settings)) - RECORDS
+_NAMES = frozenset(field.name for field in fields(Settings)) - RECORDS - REPOSITORY
 
 
 def chosen(directory: str | Path, options: Mapping[str, object]) -> Settings:
@@ -35,4 +36,4 @@ def served(settings: Settings) -> Served:
 def application(settings: Settings) -> Rest:
     """The HTTP application for it."""
     limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
-    return Rest([served(settings)], limits=limits)
+    return Rest(Registry([served(settings)]), limits=limits)

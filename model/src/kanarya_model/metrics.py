@@ -3,14 +3,15 @@
 On the path of a request a count is an addition to an int; names, labels and text are made when somebody scrapes. Series that
 a gate or an alert reads are there from the start with zero, so that "nothing happened" and "nobody counts" look different.
 Every label value is bounded: codes and reasons are fixed words, classes, features and bins are the contract's (and limited),
-versions in feedback are limited.
+versions are those that are loaded (and limited) or come in feedback (and limited).
 """
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from threading import Lock
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -21,20 +22,13 @@ from kanarya_contracts import metrics as names
 from kanarya_contracts.artifact import ArtifactContract
 from kanarya_contracts.metrics import Edge
 from kanarya_model.core.evidence import Evidence
-from kanarya_model.core.feedback import Feedback
-from kanarya_model.core.goal import GoalReport
 from kanarya_model.core.model import Prediction
 from kanarya_model.core.pairs import Pairs
-from kanarya_model.core.refusal import Reason, Refusal, listed
+from kanarya_model.core.refusal import Reason
+from kanarya_model.core.reports import Reports
 from kanarya_model.core.tally import Tally
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
-
-MOST_FEEDBACK_VERSIONS = 32
-"""Different versions that one process counts feedback for."""
-
-MOST_GOALS = 32
-"""Different goals of A/B tests that one process counts, each version's apart."""
 
 _FROM_THE_START = (200, 500, 503)
 _OWN = (names.MODEL, names.VERSION)
@@ -87,12 +81,6 @@ class Counts:
         self.batches = Histogram(names.BATCH_BUCKETS)
         self.rejected = dict.fromkeys(Reason, 0)
         self.tally = Tally(contract)
-        self.feedback = {version: [0, 0]}
-        """Version → right, wrong."""
-        self.goals: dict[tuple[str, str, str], list[float]] = {}
-        """Version, goal and the bounds of its scores → what `GoalReport.sums` says."""
-        self.scores = {version: [0.0, 0.0, 0.0]} if contract.task == "regression" else {}
-        """Version → how many, their sum, the sum of their squares; nothing where answers are right or wrong."""
         self._lock = Lock()
 
     def opened(self, edge: Edge) -> None:
@@ -144,48 +132,24 @@ class Counts:
         """Requests were predicted together that needed no thread."""
         self.batches.observe(len(waits))
 
-    def came_back(self, feedback: Feedback) -> None:
-        """Labels came back. Raises Refusal for one version too many."""
-        if feedback.version not in self.feedback and len(self.feedback) >= MOST_FEEDBACK_VERSIONS:
-            known = listed(tuple(self.feedback), MOST_FEEDBACK_VERSIONS)
-            message = (
-                f"model_version: this server counts feedback for {MOST_FEEDBACK_VERSIONS} versions at most, and has {known}"
-            )
-            raise Refusal(Reason.VERSION, message)
-        counts = self.feedback.setdefault(feedback.version, [0, 0])
-        counts[0] += feedback.right
-        counts[1] += feedback.wrong
-        if feedback.scores:
-            sums = self.scores.setdefault(feedback.version, [0.0, 0.0, 0.0])
-            for index, amount in enumerate((len(feedback.scores), sum(feedback.scores), sum(s * s for s in feedback.scores))):
-                sums[index] += amount
 
-    def became(self, outcome: GoalReport) -> None:
-        """What became of a user of an A/B test. Raises Refusal for one goal too many and, after it was counted as one, for a
-        score outside of its bounds."""
-        key = (outcome.version, outcome.goal, outcome.bounds)
-        if key not in self.goals and len(self.goals) >= MOST_GOALS:
-            known = listed(tuple(f"{goal} of {version}" for version, goal, _ in self.goals), MOST_GOALS)
-            raise Refusal(Reason.LIMIT, f"goal: this server counts {MOST_GOALS} goals at most, and has {known}")
-        counts = self.goals.setdefault(key, [0.0] * len(outcome.sums))
-        for index, amount in enumerate(outcome.sums):
-            counts[index] += amount
-        if outcome.outside:
-            raise Refusal(Reason.VALUE, outcome.outside)
+class Counted(Protocol):
+    """A model version, as far as it is counted."""
+
+    counts: Counts
+    copies: Counts
+    """Of requests whose answers nobody got: under names of their own."""
+    pairs: Pairs
+    reports: Reports
+    """The same for every version of a model."""
 
 
 class Exposition(Collector):
-    """The text that Prometheus scrapes, with what `others` have to say, and about the process.
+    """The text that Prometheus scrapes: of whom `counted` names at that moment, with what `others` have to say, and about the
+    process."""
 
-    `copies` are counted under names of their own: nobody got those answers.
-    """
-
-    def __init__(
-        self, counts: Sequence[Counts], copies: Sequence[Counts], pairs: Sequence[Pairs], others: Sequence[Collector] = ()
-    ) -> None:
-        self._counts = counts
-        self._copies = copies
-        self._pairs = pairs
+    def __init__(self, counted: Callable[[], Sequence[Counted]], others: Sequence[Collector] = ()) -> None:
+        self._counted = counted
         self._registry = CollectorRegistry(auto_describe=False)
         for collector in (self, *others):
             self._registry.register(collector)
@@ -197,11 +161,13 @@ class Exposition(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """For prometheus_client: a family a name, with the samples of every model version."""
-        yield from _request_families(self._counts)
-        yield from _model_families(self._counts)
-        yield from _goal_families(self._counts)
-        yield from _feature_families(self._counts)
-        yield from _mirrored_families(self._copies, self._pairs)
+        counted = self._counted()
+        counts = [one.counts for one in counted]
+        yield from _request_families(counts)
+        yield from _model_families(counts)
+        yield from _reported_families({one.reports.model: one.reports for one in counted}.values())
+        yield from _feature_families(counts)
+        yield from _mirrored_families(counted)
 
 
 def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
@@ -227,23 +193,15 @@ def _request_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
 
 def _model_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
     predictions = CounterMetricFamily(names.PREDICTIONS, "Rows answered, by class or bin.", labels=(*_OWN, names.CLASS))
-    feedback = CounterMetricFamily(names.FEEDBACK, "Labels that came back, by outcome.", labels=(*_OWN, names.OUTCOME))
-    scores = [CounterMetricFamily(name, text, labels=_OWN) for name, text in _SCORES.items()]
     info = GaugeMetricFamily(names.INFO, "What is served; always 1.", labels=(*_OWN, "digest", "format"))
     for counts in all_counts:
         for name, count in counts.tally.counts():
             predictions.add_metric((*counts.own, name), count)
-        for version, (right, wrong) in counts.feedback.items():
-            feedback.add_metric((counts.own[0], version, "right"), right)
-            feedback.add_metric((counts.own[0], version, "wrong"), wrong)
-        for version, sums in counts.scores.items():
-            for family, amount in zip(scores, sums, strict=True):
-                family.add_metric((counts.own[0], version), amount)
         info.add_metric((*counts.own, *counts.info), 1)
-    return predictions, feedback, *scores, info
+    return predictions, info
 
 
-def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs]) -> Iterable[Metric]:
+def _mirrored_families(counted: Sequence[Counted]) -> Iterable[Metric]:
     requests = CounterMetricFamily(
         names.MIRRORED_REQUESTS, "Copies of inference requests answered, by HTTP status.", labels=(*_OWN, names.CODE)
     )
@@ -254,8 +212,9 @@ def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs])
     paired = CounterMetricFamily(
         names.PAIRS, "Labels of copies, by which version was right.", labels=(*_OWN, names.CHAMPION, names.CHALLENGER)
     )
-    for copies, pairs in zip(all_copies, all_pairs, strict=True):
-        for right, count in pairs.counts.items():
+    for one in counted:
+        copies = one.copies
+        for right, count in one.pairs.counts.items():
             paired.add_metric((*copies.own, *("right" if one else "wrong" for one in right)), count)
         by_code: Counter[int] = Counter()
         for (_, code), count in copies.codes.items():
@@ -268,17 +227,25 @@ def _mirrored_families(all_copies: Sequence[Counts], all_pairs: Sequence[Pairs])
     return requests, duration, predictions, paired
 
 
-def _goal_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:
+def _reported_families(all_reports: Iterable[Reports]) -> Iterable[Metric]:
+    feedback = CounterMetricFamily(names.FEEDBACK, "Labels that came back, by outcome.", labels=(*_OWN, names.OUTCOME))
+    scores = [CounterMetricFamily(name, text, labels=_OWN) for name, text in _SCORES.items()]
     labels = (*_OWN, names.GOAL)
     units = CounterMetricFamily(names.GOAL_UNITS, "Users of an A/B test of whom clients have reported.", labels=labels)
     reached = CounterMetricFamily(names.GOAL_REACHED, "Those of them who reached the goal.", labels=labels)
-    scores = [CounterMetricFamily(name, text, labels=(*labels, names.BOUNDS)) for name, text in _GOAL_SCORES.items()]
-    for counts in all_counts:
-        for (version, goal, bounds), sums in counts.goals.items():
-            own = (counts.own[0], version, goal)
-            for family, amount in zip(scores if bounds else (units, reached), sums, strict=False):
+    goal_scores = [CounterMetricFamily(name, text, labels=(*labels, names.BOUNDS)) for name, text in _GOAL_SCORES.items()]
+    for reports in all_reports:
+        for version, (right, wrong) in reports.feedback.items():
+            feedback.add_metric((reports.model, version, "right"), right)
+            feedback.add_metric((reports.model, version, "wrong"), wrong)
+        for version, sums in reports.scores.items():
+            for family, amount in zip(scores, sums, strict=True):
+                family.add_metric((reports.model, version), amount)
+        for (version, goal, bounds), amounts in reports.goals.items():
+            own = (reports.model, version, goal)
+            for family, amount in zip(goal_scores if bounds else (units, reached), amounts, strict=False):
                 family.add_metric((*own, bounds) if bounds else own, amount)
-    return units, reached, *scores
+    return feedback, *scores, units, reached, *goal_scores
 
 
 def _feature_families(all_counts: Sequence[Counts]) -> Iterable[Metric]:

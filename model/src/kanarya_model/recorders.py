@@ -17,7 +17,7 @@ from kanarya_model.records.access import AccessLog, standard_output
 from kanarya_model.settings import Settings
 
 if TYPE_CHECKING:
-    from kanarya_model.edges.v2_grpc import Call
+    from kanarya_model.edges.v2_calls import Call
     from kanarya_model.records.requests import RequestLog
     from kanarya_model.records.spans import Spans
 
@@ -26,10 +26,10 @@ _LEAST_KEY = 16
 
 
 class Recorders:
-    """Those that were asked for, for one model."""
+    """Those that were asked for."""
 
-    def __init__(self, settings: Settings, model: Model) -> None:
-        """Raises KanaryaError for what cannot be written down as asked."""
+    def __init__(self, settings: Settings, model: Model | None) -> None:
+        """`model`: the one that is served; a request log is one model's. Raises KanaryaError where something is missing."""
         self.sampled = _request_log(settings, model) if settings.request_log else None
         """Who keeps requests."""
         self._spans = _spans() if settings.traces else None
@@ -55,7 +55,7 @@ class Recorders:
         if self._spans:
             from kanarya_model.edges.traced import TracedHttp  # noqa: PLC0415 (needs an extra)
 
-            outer = TracedHttp(outer, inner.doors, self._spans)
+            outer = TracedHttp(outer, inner, self._spans)
         # The log is outermost: whoever else watches sees the id that it gives a request.
         return LoggedHttp(outer, self._access, inner) if self._access else outer
 
@@ -86,12 +86,13 @@ def _spans() -> "Spans":
     return Spans()
 
 
-def _request_log(settings: Settings, model: Model) -> "RequestLog":
+def _request_log(settings: Settings, model: Model | None) -> "RequestLog":
     try:
         from kanarya_model.records.place import writer  # noqa: PLC0415
         from kanarya_model.records.requests import Bounds, RequestLog  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise KanaryaError(f"--request-log: {error.name} is not installed; install kanarya-model[request-log]") from None
+    assert model is not None  # noqa: S101 (the settings allow a request log to one model alone)
     bounds = Bounds(share=settings.request_log_share, rows=settings.request_log_rows, seconds=settings.request_log_seconds)
     key = _key(Path(settings.request_log_key_file)) if settings.request_log_key_file else None
     return RequestLog(model, writer(settings.request_log or ""), bounds=bounds, key=key)

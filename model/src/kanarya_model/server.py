@@ -1,7 +1,9 @@
-"""One process: an artifact in, HTTP out and gRPC where asked for, until it is told to stop. Called by `__main__`.
+"""One process: an artifact in (or a repository of them), HTTP out and gRPC where asked for, until it is told to stop. Called by
+`__main__`.
 
 Start: take the port, fetch, verify, load, answer the artifact's own example, and only then listen, so that a server that can be
-reached is a server that is right. Stop (SIGTERM): not ready at once, go on answering for `drain_seconds` while gateways look
+reached is a server that is right. Of a repository, a model that cannot be loaded leaves the server not ready, and the index
+says why. Stop (SIGTERM): not ready at once, go on answering for `drain_seconds` while gateways look
 elsewhere, close the door, finish what is in flight, leave with 0. Ctrl-C drains for no time; a second signal ends it there.
 """
 
@@ -13,6 +15,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -24,13 +27,16 @@ from kanarya_contracts.problems import InvalidInput, KanaryaError, Problem
 from kanarya_model import artifact, loaders, storage
 from kanarya_model.core.model import Model
 from kanarya_model.core.pace import rows_within
+from kanarya_model.core.reports import Reports
 from kanarya_model.edges.http import Application
 from kanarya_model.edges.inference import Limits
 from kanarya_model.edges.protocol import Patience, limited
+from kanarya_model.edges.registry import Registry
 from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served
 from kanarya_model.edges.workers import Workers
 from kanarya_model.recorders import Recorders
+from kanarya_model.repository import Places, Repository
 from kanarya_model.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,43 +90,68 @@ def serving(model: Model, settings: Settings, workers: Workers, make: Callable[.
     )
 
 
-def serve(settings: Settings, ready: Callable[[Model, int, int | None], None]) -> None:
-    """Serve until a signal says stop. `ready` is told the model and the ports of HTTP and of gRPC once it listens.
+def serve(settings: Settings, ready: Callable[[Sequence[Model], int, int | None], None]) -> None:
+    """Serve until a signal says stop. `ready` is told the models and the ports of HTTP and of gRPC once it listens.
 
     Raises PortInUse, or KanaryaError for an artifact that is refused.
     """
     listener = _take_port(settings.host, settings.port)
     workers = Workers(threads=settings.predict_threads, waiting=settings.most_queued)
-    with listener, contextlib.closing(workers):
-        model = load(settings)
-        with contextlib.closing(Recorders(settings, model)) as recorders:
-            server = _server(model, workers, recorders, settings, partial(ready, model))
-            # What is here now stays: the collector need not walk through it again in the middle of a request.
-            gc.collect()
-            gc.freeze()
-            try:
-                server.run(sockets=[listener])
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    raise _port_in_use(settings.host, settings.port) from None
-                raise
+    with listener, contextlib.closing(workers), contextlib.ExitStack() as open_until_the_end:
+        model = None if settings.repository else load(settings)
+        recorders = open_until_the_end.enter_context(contextlib.closing(Recorders(settings, model)))
+        serving_one = partial(serving, settings=settings, workers=workers, make=recorders.served, sampled=recorders.sampled)
+        registry = Registry([serving_one(model)] if model else [], may_change=settings.repository_control)
+        repository = _repository(settings, registry, serving_one) if settings.repository else None
+        if repository:
+            open_until_the_end.enter_context(contextlib.closing(repository))
+            repository.start()
+        control = repository if settings.repository_control else None
+        server = _server(registry, control, recorders, settings, ready)
+        # What is here now stays: the collector need not walk through it again in the middle of a request.
+        gc.collect()
+        gc.freeze()
+        try:
+            server.run(sockets=[listener])
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _port_in_use(settings.host, settings.port) from None
+            raise
+
+
+def _repository(settings: Settings, registry: Registry, serving_one: Callable[..., Served]) -> Repository:
+    def make(directory: Path, *, name: str, version: str, reports: Reports | None) -> Served:
+        one = replace(settings, repository=None, dir=str(directory), name=name, version=version)
+        return serving_one(load(one), reports=reports)
+
+    return Repository(
+        Places(settings.repository or ""),
+        registry,
+        make,
+        most_versions=settings.most_versions,
+        most_loaded=settings.most_loaded,
+        patience=settings.grace_seconds,
+    )
 
 
 def _server(
-    model: Model,
-    workers: Workers,
+    registry: Registry,
+    control: Repository | None,
     recorders: Recorders,
     settings: Settings,
-    listening: Callable[[int, int | None], None],
+    ready: Callable[[Sequence[Model], int, int | None], None],
 ) -> "_Server":
-    served = serving(model, settings, workers, recorders.served, sampled=recorders.sampled)
     limits = Limits(body_bytes=settings.most_body_bytes, rows=settings.most_rows, in_flight=settings.most_in_flight)
-    application = Rest([served], limits=limits, collectors=recorders.collectors)
-    grpc = None if settings.grpc_port is None else _grpc([served], settings, recorders)
+    application = Rest(registry, limits=limits, collectors=recorders.collectors, repository=control)
+    grpc = None if settings.grpc_port is None else _grpc(registry, control, settings, recorders)
+
+    def listening(port: int, grpc_port: int | None) -> None:
+        ready([one.model for one in registry.versions], port, grpc_port)
+
     return _Server(application, recorders.application(application), grpc, settings, listening)
 
 
-def _grpc(served: Sequence[Served], settings: Settings, recorders: Recorders) -> "V2Grpc":
+def _grpc(registry: Registry, control: Repository | None, settings: Settings, recorders: Recorders) -> "V2Grpc":
     # Imported here: a tenth of a second and 20 MB that a server of HTTP alone need not have.
     from kanarya_model.edges.v2_grpc import GrpcLimits, V2Grpc  # noqa: PLC0415
 
@@ -129,7 +160,7 @@ def _grpc(served: Sequence[Served], settings: Settings, recorders: Recorders) ->
         metadata_bytes=settings.most_head_bytes,
         in_flight=settings.most_in_flight,
     )
-    return V2Grpc(served, limits=limits, around=recorders.calls)
+    return V2Grpc(registry, limits=limits, around=recorders.calls, repository=control)
 
 
 def _take_port(host: str, port: int) -> socket.socket:

@@ -27,6 +27,12 @@ RECORDS = frozenset(
 )
 """Settings of what is written down about requests; `kanarya-model serve` alone does."""
 
+REPOSITORY = frozenset({"repository", "repository_control", "most_versions", "most_loaded"})
+"""Settings of a process with several models; `kanarya-model serve` alone is one."""
+
+_ONE_MODEL = ("dir", "name", "version", "digest", "request_log")
+"""What has no meaning where there are several."""
+
 _TRUE, _FALSE = "true", "false"
 
 
@@ -47,6 +53,21 @@ class Settings:
         None, "registry version that is served; by default 12 digits of the artifact's digest", pattern=r"[0-9a-zA-Z._-]{1,64}"
     )
     digest: str | None = _setting(None, "refuse an artifact whose kanarya.json has another", pattern=r"sha256:[0-9a-f]{64}")
+    repository: str | None = _setting(
+        None, "instead of DIR: a directory of several models, DIR/MODEL/VERSION/ with an artifact in each", pattern=r".+"
+    )
+    repository_control: bool = _setting(
+        False, "let whoever reaches the server load and unload models of the repository, and see its index", kind=bool
+    )
+    most_versions: int = _setting(
+        1,
+        "versions of one model that stay loaded; with one more, the one that was the default longest ago is let go",
+        kind=int,
+        low=1,
+    )
+    most_loaded: int = _setting(
+        16, "versions of all models that are loaded at once, a new one beside the old included", kind=int, low=1
+    )
     host: str = _setting("127.0.0.1", "address to listen on", pattern=r".+")
     port: int = _setting(8080, "port to listen on; 0 takes any free one", kind=int, high=65535)
     port_file: str | None = _setting(None, "file to write the port to, once the server is ready", pattern=r".+")
@@ -133,22 +154,32 @@ def settings(given: Mapping[str, str | bool | None], environment: Mapping[str, s
     """From parsed arguments (None where absent) and the environment. Raises InvalidInput with every problem."""
     values: dict[str, Any] = {}
     wrong: list[Problem] = []
+    given_as: dict[str, str] = {}
     for setting in fields(Settings):
         text, where = given.get(setting.name), f"--{_flag(setting)}" if setting.name != "dir" else "DIR"
         if text is None:
             text, where = environment.get(_variable(setting)), _variable(setting)
         if text is None:
-            if setting.name == "dir":
-                wrong.append(Problem(path=(), message="DIR: is missing; give the artifact's directory or s3://bucket/prefix"))
             continue
         text = _text(text)
         try:
             values[setting.name] = _value(setting, text)
         except ValueError as error:
             wrong.append(Problem(path=(), message=f"{where}: got {text!r}, expected {error}"))
+        given_as[setting.name] = where
+    wrong += [Problem(path=(), message=message) for message in _disagreements(given_as)]
     if wrong:
         raise InvalidInput("settings", wrong)
     return Settings(**values)
+
+
+def _disagreements(given_as: Mapping[str, str]) -> list[str]:
+    """What is wrong with these settings together. By name, how each was given."""
+    repository = given_as.get("repository")
+    if repository is None:
+        missing = [] if "dir" in given_as else ["DIR: is missing; give the artifact's directory or s3://bucket/prefix"]
+        return missing + [f"{where}: goes with --repository" for name, where in given_as.items() if name in REPOSITORY]
+    return [f"{given_as[name]}: is of one model, and {repository} of several" for name in _ONE_MODEL if name in given_as]
 
 
 def _value(setting: Field[Any], text: str) -> Any:

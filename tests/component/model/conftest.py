@@ -94,6 +94,12 @@ def start(directory: Path, *arguments: str | Path, env: dict[str, str] | None = 
 
 
 @pytest.fixture(scope="session")
+def starting() -> Callable[..., Server]:
+    """`start`, for servers that several tests share: whoever starts one stops it."""
+    return start
+
+
+@pytest.fixture(scope="session")
 def running(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the tests that only send it something: version 7 of `iris`, small limits."""
     limits = ("--most-head-bytes", "2000", "--most-body-bytes", "5000", "--grpc-port", "0")

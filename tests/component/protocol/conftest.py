@@ -14,6 +14,7 @@ from kanarya_model import loaders
 from kanarya_model.artifact import read
 from kanarya_model.core.model import Model
 from kanarya_model.edges.inference import Limits
+from kanarya_model.edges.registry import Registry
 from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served
 from kanarya_model.edges.workers import Workers
@@ -44,7 +45,7 @@ class Client:
 
     def __init__(self, served: Served, runner: asyncio.Runner) -> None:
         self.served = served
-        self.app = Rest([served], limits=Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS, in_flight=10))
+        self.app = Rest(Registry([served]), limits=Limits(body_bytes=MOST_BYTES, rows=MOST_ROWS, in_flight=10))
         self._runner = runner
 
     def ask(self, method: str, path: str, body: bytes = b"", headers: dict[str, str] | None = None, pieces: int = 1) -> Answer:

@@ -64,6 +64,25 @@ def test_a_switch_that_is_neither_on_nor_off_is_refused():
         parse("model", TRACES="yes")
 
 
+def test_a_repository_takes_the_place_of_one_model_with_all_that_is_said_of_it():
+    assert parse("--repository", "models", "--most-loaded", "3").most_loaded == 3
+    with pytest.raises(InvalidInput) as wrong:
+        parse("model", "--version", "7", REPOSITORY="models", REQUEST_LOG="log")
+    assert [str(problem) for problem in wrong.value.problems] == [
+        f"{where}: is of one model, and KANARYA_MODEL_REPOSITORY of several"
+        for where in ("DIR", "--version", "KANARYA_MODEL_REQUEST_LOG")
+    ]
+    with pytest.raises(InvalidInput, match="--repository-control: goes with --repository"):
+        parse("model", "--repository-control")
+
+
+def test_check_is_of_one_artifact(monkeypatch, capsys):
+    monkeypatch.setenv("KANARYA_MODEL_REPOSITORY", "models")
+
+    assert main(["check"]) == 2
+    assert "DIR: is missing; one artifact is checked" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_a_host_keeps_its_own_logs():
     with pytest.raises(TypeError, match="got request_log, expected some of"):
         hosted.chosen("model", {"request_log": "elsewhere"})

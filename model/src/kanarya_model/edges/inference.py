@@ -112,9 +112,14 @@ def handler(one: Served, exchange: Exchange, limits: Limits, send_back: Answer) 
 
 def refused(refusal: Refusal, counts: Counts, edge: Edge | None) -> Reply:
     """The reply to a client's mistake, counted: as a request of that edge, or for None as none for inference."""
-    status = _STATUS.get(refusal.reason, 400)
-    counts.refused(edge, status, refusal.reason)
-    return Reply(status=status, body=error(str(refusal)))
+    reply = told(refusal)
+    counts.refused(edge, reply.status, refusal.reason)
+    return reply
+
+
+def told(refusal: Refusal) -> Reply:
+    """The reply to a client's mistake."""
+    return Reply(status=_STATUS.get(refusal.reason, 400), body=error(str(refusal)))
 
 
 def _check_load(in_flight: int, most: int) -> None:

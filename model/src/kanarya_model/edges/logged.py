@@ -20,7 +20,7 @@ from kanarya_model.edges.workers import Gone
 from kanarya_model.records.access import NOWHERE, AccessLog, Door, Visit
 
 if TYPE_CHECKING:
-    from kanarya_model.edges.v2_grpc import Call, Metadata, Outcome
+    from kanarya_model.edges.v2_calls import Call, Metadata, Outcome
 
 _SHORT_WORD = re.compile(rb"[!-~]{1,128}")
 _LENGTH = b"content-length"
@@ -48,12 +48,14 @@ class LoggedHttp:
         self._application = application
         self._log = log
         self._ids = RequestIds()
-        self._paths = frozenset(rest.paths)
-        self._doors = {path: Door(one.model.name, one.model.version, edge) for path, (edge, one) in rest.doors.items()}
+        self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
-        state = scope.get("state")
+        path, state = scope["path"], scope.get("state")
+        # Before the request is answered: what is served may change meanwhile.
+        met = self._rest.doors.get(path)
+        door = Door(met[1].model.name, met[1].model.version, met[0]) if met else NOWHERE
         began = state[BEGAN] if state else perf_counter()
         given, mirrored_to, received = b"", b"", None
         for name, value in scope["headers"]:
@@ -80,11 +82,9 @@ class LoggedHttp:
         try:
             await self._application(scope, receive, sending)
         finally:
-            path = scope["path"]
-            door = self._doors.get(path, NOWHERE)
             status = status or _CLIENT_LEFT
             if status >= 400 or door is not NOWHERE:
-                known = path if path in self._paths else None
+                known = path if self._rest.knows(path) else None
                 copy, seconds = _is_copy(mirrored_to, door), perf_counter() - began
                 visit = Visit(time.time(), request_id, door, scope["method"], known, copy, status, seconds, received, sent)
                 self._log.add(visit)

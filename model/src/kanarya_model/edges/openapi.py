@@ -4,7 +4,7 @@ The protocol's part says what the Open Inference Protocol's own document (`open_
 where this server is narrower: names, datatypes and outputs are the model's, and no member is null in an answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -23,8 +23,8 @@ _ELEMENT: _Json = {"type": ["number", "string", "boolean", "null"]}
 _DATA: _Json = {"type": "array", "items": {"anyOf": [_ELEMENT, {"type": "array", "items": _ELEMENT}]}}
 
 
-def document(models: Sequence[Model]) -> _Json:
-    """OpenAPI 3.1."""
+def document(models: Sequence[Model], *, repository: bool = False) -> _Json:
+    """OpenAPI 3.1. `repository`: whether models may be loaded and unloaded."""
     paths: _Json = {
         "/v2": _get("Server metadata", "Server"),
         "/v2/health/live": _get("Whether the process answers", "Live"),
@@ -33,6 +33,8 @@ def document(models: Sequence[Model]) -> _Json:
         "/metrics": {"get": {"summary": "Counters for Prometheus", "responses": {"200": _body("text/plain", _TEXT)}}},
         "/openapi.json": {"get": {"summary": "This", "responses": {"200": _body("application/json", {"type": "object"})}}},
     }
+    if repository:
+        paths |= _repository_paths(dict.fromkeys(model.name for model in models))
     schemas = dict(_SCHEMAS)
     for model in models:
         own = f"{quote(model.name, safe='')}.{model.version}".replace("%", ".")
@@ -44,6 +46,16 @@ def document(models: Sequence[Model]) -> _Json:
         "paths": paths,
         "components": {"schemas": schemas},
     }
+
+
+def _repository_paths(names: Iterable[str]) -> _Json:
+    index = _post("Every version, loaded or not", "IndexRequest", "Index", {}, required=False)
+    paths: _Json = {"/v2/repository/index": index}
+    for name in names:
+        path = f"/v2/repository/models/{quote(name, safe='')}"
+        paths[f"{path}/load"] = _post("Load a version beside what answers, then switch", "Load", "Index", {}, required=False)
+        paths[f"{path}/unload"] = _post("Let a version answer no more, or all of them", "Unload", "Index", {}, required=False)
+    return paths
 
 
 def _model_paths(model: Model, own: str) -> _Json:
@@ -88,12 +100,12 @@ def _get(summary: str, schema: str, *, unready: bool = False) -> _Json:
     return {"get": {"summary": summary, "responses": responses}}
 
 
-def _post(summary: str, request: str, response: str, example: _Json, *, in_bytes: bool = False) -> _Json:
+def _post(summary: str, request: str, response: str, example: _Json, *, in_bytes: bool = False, required: bool = True) -> _Json:
     answer = _json(response)
     if in_bytes:
         answer["content"]["application/octet-stream"] = {}
     responses = {"200": answer, "4XX": _json("Error"), "5XX": _json("Error")}
-    body = {"required": True, "content": {"application/json": {"schema": _reference(request), "example": example}}}
+    body = {"required": required, "content": {"application/json": {"schema": _reference(request), "example": example}}}
     return {"post": {"summary": summary, "requestBody": body, "responses": responses}}
 
 
@@ -191,6 +203,14 @@ _SCHEMAS: _Json = {
     ),
     "Instances": _object({"instances": _list({"type": ["array", "object"]}, least=1)}),
     "Predictions": _object({"predictions": _list({"type": ["string", "number", "object", "array"]}, least=1)}),
+    "IndexRequest": _object({}, {"ready": {"type": "boolean"}}),
+    "Index": _list(
+        _object(
+            {"name": _TEXT, "version": _TEXT, "state": {"enum": ["READY", "LOADING", "UNAVAILABLE"]}, "reason": _TEXT},
+        )
+    ),
+    "Load": _object({}, {"parameters": _object({}, {"version": _TEXT, "default": {"type": "boolean"}})}),
+    "Unload": _object({}, {"parameters": _object({}, {"version": _TEXT, "unload_dependents": {"type": "boolean"}})}),
     "GoalReport": _object(
         {
             "model_version": _TEXT,

@@ -16,7 +16,7 @@ from kanarya_model.core.feedback import Labelled
 from kanarya_model.core.inputs import MATRIX_NAMES, Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.core.pairs import Pairs
-from kanarya_model.core.refusal import listed, quoted
+from kanarya_model.core.reports import Reports
 from kanarya_model.core.request import Answered
 from kanarya_model.edges.batcher import Batcher, LoopBatcher, ThreadBatcher
 from kanarya_model.edges.workers import Gone, Workers, never_gone
@@ -53,7 +53,9 @@ class Served:
         most_series: int,
         most_remembered: int = 0,
         sampled: Sampled | None = None,
+        reports: Reports | None = None,
     ) -> None:
+        """`reports`: those of the model's other versions here, where there are any."""
         contract = model.contract
         self.model = model
         self.sampled = sampled
@@ -69,6 +71,7 @@ class Served:
             for _ in range(2)
         )
         self.pairs = Pairs(most=most_remembered)
+        self.reports = reports or Reports(model.name)
         self._label = _label(contract)
         self._version = model.version.encode()
         self._workers = workers
@@ -76,9 +79,16 @@ class Served:
         self._batcher = self._make_batcher(batch_rows) if batch_rows else None
 
     def _make_batcher(self, most_rows: int) -> Batcher:
+        # Nothing here points back at `self`: without a cycle, a version that was let go is gone with its last request.
+        predict = partial(_predicted, self.model, self._evidence)
         if not self.model.quick:
-            return ThreadBatcher(self._predict, self._workers, most_rows=most_rows, went=self.counts.went)
-        return LoopBatcher(self._predict, most_rows=min(most_rows, self._inline_rows), went=self.counts.went_at_once)
+            return ThreadBatcher(predict, self._workers, most_rows=most_rows, went=self.counts.went)
+        return LoopBatcher(predict, most_rows=min(most_rows, self._inline_rows), went=self.counts.went_at_once)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests for inference that have begun here and not ended."""
+        return self.counts.in_flight + self.copies.in_flight
 
     @property
     def merges_in_threads(self) -> bool:
@@ -105,13 +115,7 @@ class Served:
 
     def predict_here(self, rows: Rows) -> Prediction:
         """The model's answer, in the thread that asks: for quick rows, and edges with threads. Raises Refusal or ModelFault."""
-        return self._predict(rows)
-
-    def _predict(self, rows: Rows) -> Prediction:
-        prediction = self.model.predict(rows)
-        if self._evidence.add(rows):
-            self._evidence.fold()
-        return prediction
+        return _predicted(self.model, self._evidence, rows)
 
     async def predict(self, rows: Rows, gone: Gone = never_gone) -> Prediction:
         """The model's answer, from a thread where it may take long. Raises Refusal, ModelFault, Overloaded or ClientLeft."""
@@ -137,8 +141,8 @@ class Served:
         rows, made = work()
         return made, self._evidence.look(rows), waited
 
-    def metadata(self) -> dict[str, object]:
-        """V2's model metadata."""
+    def metadata(self, versions: Sequence[str]) -> dict[str, object]:
+        """V2's model metadata. `versions`: those of this model that may be asked for."""
         model, contract = self.model, self.model.contract
         properties = {"digest": model.digest, "format": contract.runtime.format, "task": contract.task}
         several = len(contract.targets) > 1
@@ -152,7 +156,7 @@ class Served:
             properties["matrix"] = MATRIX_NAMES[0]
         return {
             "name": model.name,
-            "versions": [model.version],
+            "versions": list(versions),
             "platform": _PLATFORMS[contract.runtime.format],
             "inputs": [{"name": one.name, "datatype": one.datatype.value, "shape": [-1]} for one in contract.inputs],
             "outputs": [
@@ -162,20 +166,15 @@ class Served:
         }
 
 
+def _predicted(model: Model, evidence: Evidence, rows: Rows) -> Prediction:
+    prediction = model.predict(rows)
+    if evidence.add(rows):
+        evidence.fold()
+    return prediction
+
+
 def _label(contract: ArtifactContract) -> str | None:
     """The output that is right or wrong by itself: of one target of classes. Of others, no pairs are made."""
     if len(contract.targets) == 1 and isinstance(contract.targets[0], CategoricalTarget):
         return contract.targets[0].label
     return None
-
-
-def find(served: Sequence[Served], name: str, version: str | None = None) -> Served:
-    """The one of that name and version; without a version, the first of that name. Raises LookupError with what there is."""
-    named = [one for one in served if one.model.name == name]
-    if not named:
-        raise LookupError(f"model: got {quoted(name)}, expected {listed(tuple(one.model.name for one in served))}")
-    for one in named:
-        if version is None or one.model.version == version:
-            return one
-    versions = listed(tuple(one.model.version for one in named))
-    raise LookupError(f"version: got {quoted(str(version))} of model {quoted(name)}, expected {versions}")

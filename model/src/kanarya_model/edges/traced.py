@@ -10,13 +10,14 @@ from kanarya_contracts.metrics import Edge
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Model, Prediction
 from kanarya_model.edges.http import MIRRORED_TO, Application, Headers, Message, Receive, Scope, Send
+from kanarya_model.edges.rest import Rest
 from kanarya_model.edges.served import Served
 from kanarya_model.edges.workers import Gone, never_gone
 from kanarya_model.records import spans
 from kanarya_model.records.spans import Spans
 
 if TYPE_CHECKING:
-    from kanarya_model.edges.v2_grpc import Call, Metadata, Outcome
+    from kanarya_model.edges.v2_calls import Call, Metadata, Outcome
 
 _T = TypeVar("_T")
 _RPC = {"rpc.system": "grpc", "rpc.service": "inference.GRPCInferenceService", "rpc.method": "ModelInfer"}
@@ -51,21 +52,22 @@ class TracedServed(Served):
 class TracedHttp:
     """The application, with a span a request. The same ASGI."""
 
-    def __init__(self, application: Application, doors: dict[str, tuple[Edge | None, Served]], spans: Spans) -> None:
+    def __init__(self, application: Application, rest: Rest, spans: Spans) -> None:
+        """`rest` is what is innermost, and knows doors."""
         self._application = application
+        self._rest = rest
         self._spans = spans
-        self._doors = {path: (one, _of(one, edge, path)) for path, (edge, one) in doors.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         path, method = scope["path"], scope["method"]
-        door = self._doors.get(path)
+        door = self._rest.doors.get(path)
         if door is None:
             await self._application(scope, receive, send)
             return
-        one, known = door
+        edge, one = door
         headers = dict(scope["headers"])
-        attributes = {**known, **_copy(one, headers), "http.request.method": method}
+        attributes = {**_of(one, edge, path), **_copy(one, headers), "http.request.method": method}
         with self._spans.request(f"{method} {path}", headers, attributes) as span:
 
             async def receiving() -> Message:

@@ -12,11 +12,11 @@ event loop like everybody's. Messages over the limit and calls beyond `most_in_f
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import grpc
 from grpc_health.v1 import health, health_pb2_grpc
@@ -24,18 +24,23 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from kanarya_contracts.metrics import Edge
-from kanarya_contracts.problems import KanaryaError
 from kanarya_model import VERSION
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.model import Prediction
 from kanarya_model.core.refusal import Reason, Refusal
 from kanarya_model.core.request import Answered
+from kanarya_model.core.versions import Versions
 from kanarya_model.edges import open_inference_pb2 as pb
 from kanarya_model.edges.http import MIRRORED_TO, REQUEST_ID
-from kanarya_model.edges.served import Served, find
+from kanarya_model.edges.registry import Registry
+from kanarya_model.edges.repository_grpc import RepositoryGrpc
+from kanarya_model.edges.served import Served
+from kanarya_model.edges.v2_calls import LEFT, OK, Call, Context, Metadata, Outcome, abort
 from kanarya_model.edges.v2_proto import ResponseWriter, parse, read_request
 from kanarya_model.edges.workers import ClientLeft, Gone, Overloaded
 from kanarya_model.metrics import Counts
+from kanarya_model.repository import Repository
+from kanarya_model.repository.asked import EXTENSION
 
 log = logging.getLogger(__name__)
 
@@ -47,44 +52,7 @@ _MERGING_THREADS = 64
 """Where requests are merged, a thread does little but wait, and no more of them can go together than there are threads."""
 _OTHER_THREADS = 2
 
-OK = 200
-LEFT = 499
-"""No status of HTTP's: the client closed the connection before it was answered. Not counted."""
 EDGE = Edge.V2_GRPC
-_CODES = {
-    OK: grpc.StatusCode.OK,
-    400: grpc.StatusCode.INVALID_ARGUMENT,
-    404: grpc.StatusCode.NOT_FOUND,
-    413: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    LEFT: grpc.StatusCode.CANCELLED,
-    500: grpc.StatusCode.INTERNAL,
-    503: grpc.StatusCode.UNAVAILABLE,
-}
-"""The status that HTTP would have had, under which a call is counted → gRPC's."""
-
-Context = grpc.ServicerContext
-Metadata = dict[bytes, bytes]
-
-
-class Outcome(NamedTuple):
-    """How a call for inference ends. A tuple, for every call makes one."""
-
-    status: int
-    """HTTP's, as it is counted."""
-    served: Served | None = None
-    """None where it found no model."""
-    answer: bytes = b""
-    message: str = ""
-    """What is said to a client whose call did not end well."""
-
-    @property
-    def code(self) -> grpc.StatusCode:
-        """gRPC's own."""
-        return _CODES[self.status]
-
-
-Call = Callable[[bytes, Metadata, Gone], Outcome]
-"""A call for inference: the message's bytes, its metadata, whether its client has left."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,22 +65,34 @@ class GrpcLimits:
     """More calls than this at once are refused."""
 
 
-class V2Grpc:
-    """The server. It answers for `served` from `start` to the end of `stop`."""
+class _Shown(NamedTuple):
+    """What there is to ask. A call takes it once: it may be another's turn before the call ends."""
 
-    def __init__(self, served: Sequence[Served], *, limits: GrpcLimits, around: Sequence[Callable[[Call], Call]] = ()) -> None:
-        """`around`: what watches calls for inference, from the inside out."""
-        self._served = served
+    versions: Versions[Served]
+    writers: Mapping[Served, ResponseWriter]
+
+
+class V2Grpc:
+    """The server. It answers for what is in `registry`, from `start` to the end of `stop`."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        *,
+        limits: GrpcLimits,
+        around: Sequence[Callable[[Call], Call]] = (),
+        repository: Repository | None = None,
+    ) -> None:
+        """`around`: what watches calls for inference, from the inside out. `repository` may be asked to load and unload."""
+        self._registry = registry
         self._call: Call = self._ask
         for watched in around:
             self._call = watched(self._call)
-        for one in served:
-            for counts in (one.counts, one.copies):
-                counts.opened(EDGE)
-        self._writers = {one: ResponseWriter(one.model) for one in served}
-        self._draining = False
+        self._draining = self._started = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._health = health.HealthServicer()
+        self._shown = _Shown(Versions(), {})
+        registry.watch(self._show)
         self._server = grpc.server(
             ThreadPoolExecutor(_OTHER_THREADS, thread_name_prefix="grpc"),
             options=(
@@ -123,7 +103,7 @@ class V2Grpc:
             ),
             maximum_concurrent_rpcs=limits.in_flight,
         )
-        self._register()
+        self._register(repository)
 
     def start(self, host: str, port: int) -> int:
         """Listen, and return the port. Called on the event loop that runs long predictions. Raises OSError."""
@@ -133,14 +113,15 @@ class V2Grpc:
             taken = self._server.add_insecure_port(f"{address}:{port}")
         except RuntimeError as error:  # all that gRPC says of a port that it cannot have
             raise OSError(str(error)) from None
-        self._set_health(HealthCheckResponse.SERVING)
         self._server.start()
+        self._started = True
+        self._set_health()
         return taken
 
     def drain(self) -> None:
         """Not ready from now on; calls are answered as before."""
         self._draining = True
-        self._set_health(HealthCheckResponse.NOT_SERVING)
+        self._set_health()
 
     def stop(self, grace_seconds: float) -> threading.Event:
         """Take no new call, and cancel what is still in flight after that time. The event is set when all has ended."""
@@ -148,23 +129,57 @@ class V2Grpc:
 
     # --- methods ------------------------------------------------------------------------------------------------------
 
-    def _register(self) -> None:
-        merging = any(one.merges_in_threads for one in self._served)
+    def _show(self) -> None:
+        """Answer for what the registry has now."""
+        versions = self._registry.versions
+        for one in versions:
+            for counts in (one.counts, one.copies):
+                counts.opened(EDGE)
+        self._shown = _Shown(versions, {one: ResponseWriter(one.model) for one in versions})
+        if self._started:
+            self._set_health()
+
+    def _register(self, repository: Repository | None) -> None:
+        # What a repository will bring nobody knows yet.
+        merging = self._registry.may_change or any(one.merges_in_threads for one in self._registry.versions)
         threads = ThreadPoolExecutor(_MERGING_THREADS if merging else _INFERENCE_THREADS, thread_name_prefix="grpc-infer")
+        extensions = [EXTENSION] if repository else []
+        about = pb.ServerMetadataResponse(name="kanarya-model", version=VERSION, extensions=extensions)
         methods: dict[str, Any] = {
             "ServerLive": _method(pb.ServerLiveRequest, lambda _, __: pb.ServerLiveResponse(live=True)),
-            "ServerReady": _method(pb.ServerReadyRequest, lambda _, __: pb.ServerReadyResponse(ready=not self._draining)),
+            "ServerReady": _method(pb.ServerReadyRequest, lambda _, __: pb.ServerReadyResponse(ready=self._ready)),
             "ModelReady": _method(pb.ModelReadyRequest, self._model_ready),
-            "ServerMetadata": _method(pb.ServerMetadataRequest, lambda _, __: _ABOUT),
+            "ServerMetadata": _method(pb.ServerMetadataRequest, lambda _, __: about),
             "ModelMetadata": _method(pb.ModelMetadataRequest, self._model_metadata),
             "ModelInfer": grpc.unary_unary_rpc_method_handler(_on(threads, self._infer)),
         }
+        if repository:
+            methods |= self._repository_methods(repository)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         servicer = _Reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME))
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)  # type: ignore[no-untyped-call]
 
-    def _set_health(self, status: Any) -> None:
+    @property
+    def _ready(self) -> bool:
+        return self._registry.ready and not self._draining
+
+    def _repository_methods(self, repository: Repository) -> dict[str, Any]:
+        # Threads of their own: a load takes as long as it takes, and health does not wait for it.
+        threads = ThreadPoolExecutor(_OTHER_THREADS, thread_name_prefix="grpc-repository")
+        asked = RepositoryGrpc(repository, self._running)
+        return {
+            "RepositoryIndex": _method(pb.RepositoryIndexRequest, _on(threads, asked.index)),
+            "RepositoryModelLoad": _method(pb.RepositoryModelLoadRequest, _on(threads, asked.load)),
+            "RepositoryModelUnload": _method(pb.RepositoryModelUnloadRequest, _on(threads, asked.unload)),
+        }
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        assert self._loop is not None  # noqa: S101 (`start` has set it before the first call)
+        return self._loop
+
+    def _set_health(self) -> None:
+        status = HealthCheckResponse.SERVING if self._ready else HealthCheckResponse.NOT_SERVING
         for service in (health.OVERALL_HEALTH, SERVICE):
             self._health.set(service, status)
 
@@ -173,22 +188,23 @@ class V2Grpc:
         return pb.ModelReadyResponse(ready=not self._draining)
 
     def _model_metadata(self, request: pb.ModelMetadataRequest, context: Context) -> pb.ModelMetadataResponse:
-        metadata: dict[str, Any] = self._find(request.name, request.version, context).metadata()
+        versions = self._shown.versions.of(request.name)
+        metadata: dict[str, Any] = self._find(request.name, request.version, context).metadata(versions)
         del metadata["properties"]  # the message has no member for them
         return pb.ModelMetadataResponse(**metadata)
 
     def _find(self, name: str, version: str, context: Context) -> Served:
         try:
-            return find(self._served, name, version or None)
+            return self._shown.versions.find(name, version or None)
         except LookupError as error:
-            _abort(context, grpc.StatusCode.NOT_FOUND, str(error.args[0]))
+            abort(context, grpc.StatusCode.NOT_FOUND, str(error.args[0]))
 
     # --- inference ----------------------------------------------------------------------------------------------------
 
     def _infer(self, content: bytes, context: Context) -> bytes:
         outcome = self._call(content, _metadata(context), lambda: not context.is_active())
         if outcome.status != OK:
-            _abort(context, outcome.code, outcome.message)
+            abort(context, outcome.code, outcome.message)
         return outcome.answer
 
     def _ask(self, content: bytes, metadata: Metadata, gone: Gone) -> Outcome:
@@ -197,14 +213,15 @@ class V2Grpc:
             message = parse(content)
         except Refusal as refusal:
             return Outcome(_status(refusal), message=str(refusal))
+        shown = self._shown
         try:
-            one = find(self._served, message.model_name, message.model_version or None)
+            one = shown.versions.find(message.model_name, message.model_version or None)
         except LookupError as error:
             return Outcome(404, message=str(error.args[0]))
         counts = one.counting(metadata.get(MIRRORED_TO))
         counts.began()
         try:
-            return Outcome(OK, one, self._answer(one, message, began, counts, metadata, gone))
+            return Outcome(OK, one, self._answer(one, shown.writers[one], message, began, counts, metadata, gone))
         except Refusal as refusal:
             status = _status(refusal)
             counts.refused(EDGE, status, refusal.reason)
@@ -222,12 +239,19 @@ class V2Grpc:
             counts.ended()
 
     def _answer(
-        self, one: Served, message: pb.ModelInferRequest, began: float, counts: Counts, metadata: Metadata, gone: Gone
+        self,
+        one: Served,
+        writer: ResponseWriter,
+        message: pb.ModelInferRequest,
+        began: float,
+        counts: Counts,
+        metadata: Metadata,
+        gone: Gone,
     ) -> bytes:
         request = read_request(message, one.model.outputs)
         rows = one.model.inputs.rows(request.tensors)
         prediction = self._predict(one, rows, gone)
-        answer = self._writers[one].write(request, prediction, as_raw=bool(message.raw_input_contents))
+        answer = writer.write(request, prediction, as_raw=bool(message.raw_input_contents))
         seconds, copy = perf_counter() - began, counts is one.copies
         counts.succeeded(EDGE, seconds, prediction)
         if copy:
@@ -239,8 +263,7 @@ class V2Grpc:
     def _predict(self, one: Served, rows: Rows, gone: Gone) -> Prediction:
         if one.is_quick(rows):
             return one.predict_here(rows)
-        assert self._loop is not None  # noqa: S101 (`start` has set it before the first call)
-        return asyncio.run_coroutine_threadsafe(one.predict(rows, gone), self._loop).result()
+        return asyncio.run_coroutine_threadsafe(one.predict(rows, gone), self._running()).result()
 
 
 class _Reflection(reflection.ReflectionServicer):
@@ -250,9 +273,6 @@ class _Reflection(reflection.ReflectionServicer):
         super().__init__(services)
         threads = ThreadPoolExecutor(_OTHER_THREADS, thread_name_prefix="grpc-reflection")
         self.ServerReflectionInfo = _on(threads, super().ServerReflectionInfo)  # type: ignore[assignment,method-assign]
-
-
-_ABOUT = pb.ServerMetadataResponse(name="kanarya-model", version=VERSION)
 
 
 def _method(request: type[Any], behaviour: Callable[[Any, Context], Any]) -> Any:
@@ -277,8 +297,3 @@ def _metadata(context: Context) -> Metadata:
 
 def _status(refusal: Refusal) -> int:
     return 413 if refusal.reason is Reason.LIMIT else 400
-
-
-def _abort(context: Context, code: grpc.StatusCode, message: str) -> NoReturn:
-    context.abort(code, message)
-    raise KanaryaError(message)  # never reached: `abort` raises

@@ -37,8 +37,10 @@ class ClientLeft(Exception):
 class Workers:
     """The threads. At most `waiting` requests wait for one or have theirs; one more is refused at once."""
 
-    def __init__(self, *, threads: int, waiting: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="predict")
+    def __init__(self, *, threads: int, waiting: int, work: str = "predictions") -> None:
+        """`work`: what they do, for people."""
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=work)
+        self._work = work
         self._free = asyncio.Semaphore(threads)
         self._most = waiting
         self._waiting = 0
@@ -47,7 +49,7 @@ class Workers:
     def place(self) -> Iterator[None]:
         """A request's place, from now on until it has its answer. Raises Overloaded."""
         if self._waiting >= self._most:
-            raise Overloaded(f"{self._most} predictions wait already, expected at most that")
+            raise Overloaded(f"{self._most} {self._work} wait already, expected at most that")
         self._waiting += 1
         try:
             yield
