@@ -17,7 +17,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from kanarya_contracts.artifact import PLACE, CategoricalTarget, Target
+from kanarya_contracts.artifact import PLACE, CategoricalTarget, Target, says_place
 from kanarya_contracts.problems import KanaryaError
 from kanarya_training_job import families, identity, reference, runtime, safety
 from kanarya_training_job.conversion import convert
@@ -103,6 +103,7 @@ def test_a_graph_says_the_place_of_every_label_among_its_classes(family: Family,
     session = onnxruntime.InferenceSession(content)
     for target in of_each:
         assert isinstance(target, CategoricalTarget)
+        assert says_place(session.get_modelmeta().custom_metadata_map, target.label, target.classes)
         labels, places = session.run([target.label, f"{target.label}{PLACE}"], onnx_feed(rows.frame, rows.columns))
         assert labels.tolist() == [target.classes[place] for place in places]
         assert len(set(labels.tolist())) > 1

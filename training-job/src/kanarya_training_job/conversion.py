@@ -105,6 +105,7 @@ def _side_by_side(models: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
         first.graph.node.extend(other.graph.node)
         first.graph.initializer.extend(other.graph.initializer)
         first.graph.output.extend(other.graph.output)
+        first.metadata_props.extend(other.metadata_props)
     del first.opset_import[:]
     first.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in sorted(versions.items()))
     return first

@@ -33,7 +33,7 @@ from kanarya_contracts.artifact.parts import (
     Runtime,
     Training,
 )
-from kanarya_contracts.artifact.places import PLACE, say_place
+from kanarya_contracts.artifact.places import PLACE, say_place, says_place
 
 __all__ = [
     "PLACE",
@@ -66,4 +66,5 @@ __all__ = [
     "digest",
     "parse",
     "say_place",
+    "says_place",
 ]

@@ -2,10 +2,13 @@
 
 A runtime makes a string a row of a label in words, which costs as much as the prediction. So the node that decides the label is
 made to say its class's number, `label.place`, and a second node makes the word of it: who asks for `label` gets what he always
-got, and who serves asks for the place. Works on `onnx.GraphProto` by the message's own means; ONNX's library is not needed.
+got, and who serves asks for the place. The graph's metadata has the order of the classes under the same name, and a contract
+that has them in another order is answered in words. Works on `onnx.ModelProto` by the message's own means; ONNX's library is
+not needed.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 PLACE = ".place"
@@ -55,7 +58,17 @@ def say_place(model: Any, label: str, classes: Sequence[str], *, name: str) -> b
     for one in model.opset_import:
         if one.domain == _DOMAIN:
             one.version = max(one.version, _VERSION)
+    model.metadata_props.add(key=place, value=_order(classes))
     return True
+
+
+def says_place(metadata: Mapping[str, str], label: str, classes: Sequence[str]) -> bool:
+    """Whether a graph with this metadata has the output `label`.place for these classes in this order."""
+    return metadata.get(f"{label}{PLACE}") == _order(classes)
+
+
+def _order(classes: Sequence[str]) -> str:
+    return json.dumps(list(classes), ensure_ascii=False)
 
 
 def _lists(node: Any, attribute: Any) -> bool:

@@ -85,7 +85,8 @@ def _onnx(content: bytes) -> Description:
 
     session = onnx.open_session(content, threads=1)
     columns, width = _graph_columns(session.get_inputs(), onnx.TYPES)
-    outputs = tuple(_graph_output(node, onnx.TYPES) for node in session.get_outputs())
+    places = session.get_modelmeta().custom_metadata_map  # of labels, in a graph of our training: for the server alone
+    outputs = tuple(_graph_output(node, onnx.TYPES) for node in session.get_outputs() if node.name not in places)
     return Description(format="onnx", content=content, columns=columns, width=width, task=_graph_task(outputs), outputs=outputs)
 
 

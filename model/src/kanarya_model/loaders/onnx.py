@@ -15,7 +15,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from kanarya_contracts.artifact import PLACE, ArtifactContract, CategoricalColumn, Column, Tensor
+from kanarya_contracts.artifact import PLACE, ArtifactContract, CategoricalColumn, Column, Tensor, says_place
 from kanarya_contracts.datatypes import Datatype
 from kanarya_model.core.inputs import Rows
 from kanarya_model.core.labels import label_classes
@@ -128,11 +128,11 @@ class _Graph:
     quick = True
 
     def __init__(self, session: Any, contract: ArtifactContract) -> None:
-        nodes = {node.name: node for node in session.get_outputs()}
         self._run = session.run
-        self._made = derived(contract, nodes)
+        self._made = derived(contract, [node.name for node in session.get_outputs()])
         self._outputs = [tensor.name for tensor in contract.outputs if tensor.name not in self._made]
-        self._placed = {name: classes for name, classes in label_classes(contract).items() if _has_place(name, contract, nodes)}
+        said = session.get_modelmeta().custom_metadata_map
+        self._placed = {label: one for label, one in label_classes(contract).items() if says_place(said, label, one.names)}
         self._asked = [f"{name}{PLACE}" if name in self._placed else name for name in self._outputs]
 
     def _answer(self, feed: dict[str, _Array]) -> Prediction:
@@ -142,13 +142,6 @@ class _Graph:
         for name, likeliest in self._made.items():
             outputs[name] = likeliest.of(outputs)
         return Prediction(outputs=outputs)
-
-
-def _has_place(label: str, contract: ArtifactContract, nodes: dict[str, Any]) -> bool:
-    """Whether a graph with these outputs says a label by its place too: a number is asked, and no word a row is made."""
-    name = f"{label}{PLACE}"
-    own = name in nodes and name not in [tensor.name for tensor in contract.outputs]
-    return own and label in nodes and nodes[name].type == "tensor(int64)"
 
 
 class _MatrixModel(_Graph):
