@@ -108,10 +108,11 @@ def test_what_a_process_has_started_ends_with_it(processes: Processes, tmp_path:
 def test_a_child_that_ended_is_reaped_and_its_last_words_are_kept(processes: Processes) -> None:
     record = processes.start("short", (sys.executable, "-c", "import sys; sys.exit('no such model')"))
 
-    eventually(lambda: not processes.runs(record))
-
     assert record.pid is not None
-    assert not psutil.pid_exists(record.pid)
+    pid = record.pid
+
+    eventually(lambda: not processes.runs(record) and not psutil.pid_exists(pid))  # whoever looks, reaps
+
     assert processes.last_lines("short") == "no such model"
 
 
