@@ -39,7 +39,8 @@ GATEWAY = {
         }
     }
 }
-"""A gateway that may lose a node has a second pod elsewhere. kind's has one."""
+"""A gateway that may lose a node has a second pod elsewhere, and so has its control plane: if that goes with a model's pod, the
+gateway hears of the pod's end only from the next one, and by then the pod may have drained. kind's have one each."""
 
 
 @pytest.fixture
@@ -65,9 +66,11 @@ def midway(kube: Any, petals: str, clients: Any) -> Iterator[str]:
 
 @pytest.fixture
 def two_gateways(kube: Any) -> None:
-    """One gateway pod on each node."""
+    """One gateway pod on each node, and two of its control plane."""
+    kube.scale("deployment/envoy-gateway", 2, namespace="envoy-gateway-system")
     kube.run("patch", "envoyproxy/kind", "--type=merge", "-p", json.dumps(GATEWAY), namespace="kserve")
     eventually(lambda: len(gateways(kube)) == 2 and all(map(ready, gateways(kube))), "two gateway pods are ready", seconds=120)
+    kube.available("deployment/envoy-gateway", namespace="envoy-gateway-system")
 
 
 def test_a_champion_without_pods_is_told_and_nothing_moves_on(kube: Any, petals: str, midway: str, report: Any) -> None:
