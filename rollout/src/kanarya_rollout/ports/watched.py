@@ -151,6 +151,7 @@ class _Watch:
             self.stands = False
             self.tried.set()
             stop.wait(PAUSE_SECONDS)
+        self.tried.set()  # whoever was told to stop before the first look waits for none
 
     def one(self, space: str, name: str) -> Document | None:
         """An object; None if there is none."""
