@@ -84,7 +84,7 @@ def bars(split: dict[str, int], *, width: int = BAR) -> RenderableType:
     return table
 
 
-_SAYS = ("", "bad of all", "bad of all", "of needed", "of needed", "")
+_SAYS = ("", "", "", "of needed", "of needed", "")
 
 
 def evidence(rows: Iterable[Evidence]) -> Table:
@@ -106,7 +106,7 @@ def evidence(rows: Iterable[Evidence]) -> Table:
 
 
 def _counted(tally: Tally) -> str:
-    return f"{tally.bad:,} of {tally.n:,}" if tally.mean is None else f"mean {tally.mean:.4g} of {tally.n:,}"
+    return f"{tally.bad:,} bad of {tally.n:,}" if tally.mean is None else f"mean {tally.mean:.4g} of {tally.n:,}"
 
 
 def _against(value: Decimal | None, threshold: Decimal | None) -> str:

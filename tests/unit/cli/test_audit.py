@@ -55,7 +55,7 @@ def test_who_what_when_and_on_which_numbers_can_be_read(state: Path):
     assert "2026-01-01 00:00:" in found.output
     assert "ada (promote)  v1 0 %, v2 100 % (was 10 %)" in found.output
     assert "PromotedByRequest  version 2 is the champion: asked by ada" in found.output
-    assert "error-rate     0 of 60" in found.output
+    assert "error-rate  0 bad of 60" in found.output
     assert "each as it was written, up to what the status knows" in found.output
     assert "the registry was not asked for the last record" in found.output
 

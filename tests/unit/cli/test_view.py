@@ -101,8 +101,8 @@ def test_the_page_shows_counts_evidence_and_threshold_of_each_gate() -> None:
         }
     )
     text = printed(view.rollout(progressing(evidence=[row])))
-    assert "3 of 1,812" in text
-    assert "11 of 2,431" in text
+    assert "3 bad of 1,812" in text
+    assert "11 bad of 2,431" in text
     assert "-1.9 / 4.6" in text
     assert "Inconclusive" in text
     assert "v8 ██████████░" in text
@@ -111,8 +111,8 @@ def test_the_page_shows_counts_evidence_and_threshold_of_each_gate() -> None:
 def test_of_scores_the_page_shows_the_mean() -> None:
     row = Evidence(metric="revenue", candidate=Tally(n=1812, mean="23.41"), stable=Tally(n=2431, mean="22.98"))
     text = printed(view.rollout(progressing(evidence=[row])))
-    assert "23.41 of 1,812" in text
-    assert "22.98 of 2,431" in text
+    assert "mean 23.41 of 1,812" in text
+    assert "mean 22.98 of 2,431" in text
 
 
 def sentences(one: ModelRollout) -> list[str]:
