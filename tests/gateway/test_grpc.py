@@ -1,6 +1,5 @@
 """gRPC through a real Envoy Gateway and a real Envoy, to real model servers: split, copied and told apart as REST is."""
 
-import importlib.util
 import math
 import re
 import subprocess
@@ -10,9 +9,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import gateway_standalone as standalone
 import grpc
 import httpx
 import pytest
@@ -38,20 +37,6 @@ ROW = [5.1, 3.5, 1.4, 0.2]
 CALLS = 600
 SIGMAS = 4.5
 """Of the binomial: a right split is called wrong once in 100,000 looks."""
-
-
-def _load() -> ModuleType:
-    """The module beside this file: with --import-mode=importlib, none is found by its name."""
-    spec = importlib.util.spec_from_file_location("gateway_standalone", Path(__file__).with_name("standalone.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-standalone = _load()
 
 
 class World:

@@ -1,15 +1,13 @@
 """An A/B test's route and policy in a real Envoy Gateway: it takes the script, and who it may not run one for loses nothing."""
 
-import importlib.util
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
+import gateway_standalone as standalone
 import httpx
 import pytest
 
@@ -28,20 +26,6 @@ REST, USERS = (
     Sticky(header="x-user-id", salt=f"iris/{version or ''}", candidate=version, scores=SCORES) for version in (None, "8")
 )
 KEYS = [f"user-{number}" for number in range(200)]
-
-
-def _load() -> ModuleType:
-    """The module beside this file: with --import-mode=importlib, none is found by its name."""
-    spec = importlib.util.spec_from_file_location("gateway_standalone", Path(__file__).with_name("standalone.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-standalone = _load()
 
 
 class World:
