@@ -1,5 +1,4 @@
-"""Programs that the charts' tests run. `tests/charts/run` makes them; where they are missing, a test that needs one is skipped
-with that command as the reason, unless KANARYA_CHARTS says that nothing may be."""
+"""Programs that the charts' tests run. `tests/charts/run` makes them; a test that misses one fails and says so."""
 
 import importlib.util
 import os
@@ -13,16 +12,13 @@ from typing import Any
 import pytest
 
 CACHE = Path(os.environ.get("KANARYA_CLUSTER_CACHE", "~/.cache/kanarya-cluster")).expanduser() / "bin"
-STRICT = "KANARYA_CHARTS"
 
 
 def program(name: str) -> str:
-    """The program's path; skips the test where there is none."""
+    """The program's path."""
     found = shutil.which(name, path=f"{CACHE}{os.pathsep}{os.environ.get('PATH', '')}")
-    if found is None and os.environ.get(STRICT):
-        pytest.fail(f"{name} is in neither {CACHE} nor PATH, and {STRICT} is set")
     if found is None:
-        pytest.skip(f"needs {name}: tests/charts/run makes it")
+        pytest.fail(f"{name} is in neither {CACHE} nor PATH: `make charts` brings it")
     return found
 
 
