@@ -22,6 +22,7 @@ from sklearn.svm import LinearSVC
 
 from kanarya_contracts.problems import KanaryaError
 from kanarya_model.foreign import Order, write
+from kanarya_model.testing import NUMBERS, build
 
 COLUMNS = ["sepal length", "sepal width", "petal length", "petal width"]
 SPECIES = ("setosa", "versicolor", "virginica")
@@ -306,3 +307,19 @@ def test_rows_that_do_not_fit_are_refused_with_their_place(tmp_path: Path, text:
         write(order, tmp_path / "out")
 
     assert words in str(refused.value)
+
+
+def test_a_graph_that_says_places_of_labels_is_answered_in_its_words_by_a_contract_with_another_order(
+    serve: Callable[..., Any], tmp_path: Path
+) -> None:
+    build(tmp_path / "made")
+    wanted = [[5.1, 3.5, 1.4, 0.2], [6.3, 3.3, 6.0, 2.5], [5.7, 2.8, 4.1, 1.3]]
+    numbers = table(tmp_path / "rows.csv", NUMBERS, np.array(wanted))
+    said = {}
+    for order in (SPECIES, SPECIES[::-1]):
+        ordered = Order(file=tmp_path / "made/model.onnx", rows=numbers, model="m", targets={"species": order})
+        written = write(ordered, tmp_path / "_".join(order))
+        said[order] = answers(serve(written.directory), numbers, without=[])["label"].tolist()
+
+    assert said[SPECIES] == said[SPECIES[::-1]]
+    assert len(set(said[SPECIES])) > 1
