@@ -1,6 +1,7 @@
 """Every setting of the server, once: its flag, its environment variable, its default and what it does.
 
-`--drain-seconds 5` and `KANARYA_MODEL_DRAIN_SECONDS=5` are the same; the flag wins. All problems are reported at once.
+`--drain-seconds 5` and `KANARYA_MODEL_DRAIN_SECONDS=5` are the same; the flag wins. All problems are reported at once, a
+misspelt KANARYA_MODEL_ variable among them; one that is empty is not given.
 """
 
 import argparse
@@ -9,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import Any
 
+from kanarya_contracts.environment import meant, unknown
 from kanarya_contracts.problems import InvalidInput, Problem
 
 PREFIX = "KANARYA_MODEL_"
@@ -153,7 +155,9 @@ def arguments(parser: argparse.ArgumentParser, only: Collection[str] = ()) -> No
 def settings(given: Mapping[str, str | bool | None], environment: Mapping[str, str]) -> Settings:
     """From parsed arguments (None where absent) and the environment. Raises InvalidInput with every problem."""
     values: dict[str, Any] = {}
-    wrong: list[Problem] = []
+    environment = meant(environment, PREFIX)
+    strange = unknown(environment, map(_variable, fields(Settings)), PREFIX)
+    wrong = [Problem(path=(), message=f"{name}: {message}") for name, message in strange.items()]
     given_as: dict[str, str] = {}
     for setting in fields(Settings):
         text, where = given.get(setting.name), f"--{_flag(setting)}" if setting.name != "dir" else "DIR"

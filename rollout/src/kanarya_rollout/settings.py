@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from kanarya_contracts.environment import meant
 from kanarya_contracts.problems import agreed, from_validation, problem
 from kanarya_rollout.message import key_of
 
@@ -127,7 +128,8 @@ class Settings(BaseModel):
 def settings(environment: Mapping[str, str]) -> Settings:
     """From the environment. Raises InvalidInput with every problem, each at its variable."""
     known = {field.alias for field in Settings.model_fields.values()}
-    given = {name: value for name, value in environment.items() if value and (name in known or name.startswith(PREFIX))}
+    given = {name: value for name, value in environment.items() if value and name in known and not name.startswith(PREFIX)}
+    given |= meant(environment, PREFIX)
     try:
         return Settings.model_validate(given, by_alias=True, by_name=False)
     except ValidationError as error:

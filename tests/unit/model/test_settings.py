@@ -49,6 +49,21 @@ def test_every_problem_is_reported_at_once():
         assert words in message
 
 
+def test_a_misspelt_variable_is_refused_with_the_right_name_beside_every_other_problem():
+    with pytest.raises(InvalidInput) as wrong:
+        parse("model", DRAIN_SECOND="5", MOST_ROWS="many", ANYTHING="1")
+
+    assert [str(problem) for problem in wrong.value.problems] == [
+        "KANARYA_MODEL_ANYTHING: is no setting",
+        "KANARYA_MODEL_DRAIN_SECOND: is no setting; did you mean KANARYA_MODEL_DRAIN_SECONDS?",
+        "KANARYA_MODEL_MOST_ROWS: got 'many', expected an integer from 1 to 1e+15",
+    ]
+
+
+def test_a_service_called_kanarya_model_is_none_of_the_servers_settings():
+    assert parse("model", SERVICE_HOST="10.96.0.7", SERVICE_PORT="80", PORT="tcp://10.96.0.7:80").port == 8080
+
+
 @pytest.mark.parametrize(
     ("argv", "text", "wanted"), [((), None, False), ((), "true", True), (("--access-log",), "false", True)]
 )
