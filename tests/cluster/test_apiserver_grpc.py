@@ -7,11 +7,11 @@ from kanarya_rollout.ports import Conflict
 from kanarya_rollout.ports.api import KubernetesApi
 from kanarya_rollout.ports.gateway import GatewayTraffic
 from kanarya_rollout.ports.httproute import GRPC_PATH, Route
-from kanarya_rollout.sticky import Sticky
+from kanarya_rollout.sticky import Sticky, Zone
 from kanarya_rollout.testing import a_rollout
 
 GATEWAY = {"name": "public", "namespace": "gateways"}
-NO_TEST = Sticky(header="x-user-id", salt="iris/")
+NO_TEST = Sticky(header="x-user-id", salt="iris/", zones=(Zone(version=None, first=0),))
 """Of an A/B rollout that has no candidate now."""
 REST, GRPC = {"name": "http", "containerPort": 8080}, {"name": "grpc", "containerPort": 8081}
 

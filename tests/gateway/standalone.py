@@ -165,8 +165,8 @@ def eventually(holds: Callable[[], Any], what: str, *, log: Path, seconds: float
 
 @contextmanager
 def echoes() -> Iterator[Backends]:
-    """Versions 7 and 8 that say who they are."""
-    servers = {version: ThreadingHTTPServer((HOST, 0), Echo) for version in ("7", "8")}
+    """Versions 7, 8 and 9 that say who they are."""
+    servers = {version: ThreadingHTTPServer((HOST, 0), Echo) for version in ("7", "8", "9")}
     for version, server in servers.items():
         server.version = version
         threading.Thread(target=server.serve_forever, daemon=True).start()

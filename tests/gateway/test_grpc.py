@@ -22,7 +22,7 @@ from kanarya_model.testing import build
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.gateway import GatewayTraffic
-from kanarya_rollout.sticky import Sticky, bucket
+from kanarya_rollout.sticky import Sticky, Zone, bucket
 from kanarya_rollout.testing import a_rollout
 
 GATEWAY = {"gatewayRef": {"name": "public", "namespace": "default"}, "hostnames": ["iris.example.com"]}
@@ -31,7 +31,9 @@ AB_TEST = a_rollout(
     traffic=GATEWAY,
     strategy={"abTest": {"sticky": {"header": "x-user-id"}, "goal": {"name": "purchase", "minimumEffect": "0.1"}}},
 )
-NO_TEST, USERS = (Sticky(header="x-user-id", salt=f"iris/{version or ''}", candidate=version) for version in (None, "8"))
+NO_TEST, USERS = (
+    Sticky(header="x-user-id", salt=f"iris/{version or ''}", zones=(Zone(version=version, first=0),)) for version in (None, "8")
+)
 KEYS = [f"user-{number}" for number in range(60)]
 ROW = [5.1, 3.5, 1.4, 0.2]
 CALLS = 600

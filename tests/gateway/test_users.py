@@ -14,7 +14,7 @@ import pytest
 from kanarya_contracts.names import SCORES_HEADER
 from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.gateway import GatewayTraffic
-from kanarya_rollout.sticky import Sticky, bucket
+from kanarya_rollout.sticky import Sticky, Zone, bucket
 from kanarya_rollout.testing import a_rollout
 
 ROLLOUT = a_rollout(
@@ -23,7 +23,8 @@ ROLLOUT = a_rollout(
 )
 SCORES = "revenue -20..500.5"
 REST, USERS = (
-    Sticky(header="x-user-id", salt=f"iris/{version or ''}", candidate=version, scores=SCORES) for version in (None, "8")
+    Sticky(header="x-user-id", salt=f"iris/{version or ''}", zones=(Zone(version=version, first=0),), scores=SCORES)
+    for version in (None, "8")
 )
 KEYS = [f"user-{number}" for number in range(200)]
 
@@ -129,6 +130,31 @@ def test_users_have_one_version_each_and_a_weight_moves_those_it_says_and_nobody
         world.until({"7": 0, "8": 100}, None)
         gone = (200, ["8", None])
         standalone.eventually(lambda: world.answer("user-1") == gone, "the script is let go of", log=world.files.log)
+    assert lost == []
+
+
+@pytest.mark.parametrize("world", [True], indirect=True)
+def test_users_of_several_challengers_have_one_version_each_and_who_leaves_moves_nobody_elses(world: World):
+    three = Sticky(header="x-user-id", salt="iris/8+9", zones=(Zone(version="8", first=0), Zone(version="9", first=30)))
+
+    def got() -> dict[str, str | None]:
+        return {key: world.answer(key)[1][0] for key in KEYS}
+
+    def expected(weights: dict[str, int]) -> dict[str, str | None]:
+        return {key: who(bucket(key, salt=three.salt) or 0, weights) for key in KEYS}
+
+    def who(number: int, weights: dict[str, int]) -> str:
+        zones = ((zone.version, zone.first) for zone in three.zones if zone.version is not None)
+        return next((version for version, first in zones if first <= number < first + weights[version]), "7")
+
+    with world.asked_all_the_while() as lost:
+        for weights in ({"7": 100, "8": 0, "9": 0}, {"7": 50, "8": 30, "9": 20}, {"7": 80, "8": 0, "9": 20}):
+
+            def served(weights: dict[str, int] = weights) -> bool:
+                return world.turn(weights, three) == weights and got() == expected(weights)
+
+            standalone.eventually(served, f"{weights} in force and served", log=world.files.log)
+            assert world.answer(None) == (200, ["7", None])
     assert lost == []
 
 

@@ -1,8 +1,9 @@
 """Which version a user of an A/B test gets, always the same. Used by `decide` and by the `traffic` adapters.
 
-A user's bucket is a hash of the test's salt and the user's key, 0 to 99; those below the candidate's weight are the
-candidate's. So a weight that moves from 20 to 50 moves the users of buckets 20 to 49 and nobody else. A script in the gateway
-finds the bucket (`ports.script`); `bucket` says the same here, for tests and for who wants to know beforehand.
+A user's bucket is a hash of the test's salt and the user's key, 0 to 99. Each challenger has a run of buckets, its zone, as
+many as its weight has percents; whoever is in none gets the champion. The first zone begins at 0: a weight that moves from 20
+to 50 moves the users of buckets 20 to 49 and nobody else. A script in the gateway finds the bucket (`ports.script`); `bucket`
+says the same here, for tests and for who wants to know beforehand.
 """
 
 import re
@@ -17,6 +18,16 @@ LONGEST_KEY = 256
 
 
 @dataclass(frozen=True, kw_only=True)
+class Zone:
+    """The buckets of one challenger."""
+
+    version: str | None
+    """Who answers them; None: a challenger that the spec names and that is in no test now. The champion answers then."""
+    first: int
+    """The lowest of them. They are as many as the version has percents."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Sticky:
     """By what the gateway tells users apart, and who gets whom."""
 
@@ -26,8 +37,9 @@ class Sticky:
     """The other way: exactly one of the two is there."""
     salt: str
     """What makes the buckets of one test other ones than those of the next."""
-    candidate: str | None = None
-    """The version that the lowest buckets get; None while there is none. Everybody else, and who has no key, gets another."""
+    zones: tuple[Zone, ...] = ()
+    """Of every challenger that the spec names, in the order of the spec, whether it has users or not; no two overlap. Whoever
+    is in none of them, or has no key, gets the champion."""
     scores: str | None = None
     """What the gateway tells the server of a goal that is a mean, beside each user's bucket: SCORES_HEADER."""
 
@@ -39,7 +51,11 @@ class Sticky:
 
     def splits(self, weights: Mapping[str, int]) -> bool:
         """Whether there are users to be told apart at these weights."""
-        return self.candidate is not None and 0 < weights.get(self.candidate, 0) < BUCKETS
+        return bool(self.occupied(weights))
+
+    def occupied(self, weights: Mapping[str, int]) -> dict[str, Zone]:
+        """Version → its zone, of those who have some of the users, and not all of them, at these weights."""
+        return {one.version: one for one in self.zones if one.version is not None and 0 < weights.get(one.version, 0) < BUCKETS}
 
 
 def bucket(key: str, *, salt: str) -> int | None:
@@ -64,14 +80,18 @@ def fmix32(hashed: int) -> int:
     return hashed ^ hashed >> 16
 
 
-def below(weight: int) -> str:
-    """A regular expression for the buckets 0 to `weight` - 1 as the script writes them; of none at 0."""
-    tens, ones = divmod(weight, 10)
-    whole = [f"[0-{tens - 1}][0-9]"] if tens > 1 else ["0[0-9]"] if tens == 1 else []
-    rest = [f"{tens}[0-{ones - 1}]"] if ones > 1 else [f"{tens}0"] if ones == 1 else []
-    return "|".join(whole + rest)
+def between(first: int, count: int) -> str:
+    """A regular expression for the buckets `first` to `first + count - 1` as the script writes them; of none at count 0."""
+    parts = [(tens, max(first - 10 * tens, 0), min(first + count - 10 * tens, 10)) for tens in range(10)]
+    whole = [tens for tens, low, end in parts if (low, end) == (0, 10)]
+    rest = [f"{tens}{_digit(low, end - 1)}" for tens, low, end in parts if low < end and tens not in whole]
+    return "|".join([f"{_digit(whole[0], whole[-1])}[0-9]", *rest] if whole else rest)
 
 
-def weight_of(expression: str) -> int:
-    """How many buckets a regular expression takes in: the weight that `below` made it from."""
-    return sum(re.fullmatch(expression, f"{number:02d}") is not None for number in range(BUCKETS))
+def buckets_of(expression: str) -> list[int]:
+    """The buckets that a regular expression takes in, in order: those that `between` made it from."""
+    return [number for number in range(BUCKETS) if re.fullmatch(expression, f"{number:02d}")]
+
+
+def _digit(low: int, high: int) -> str:
+    return str(low) if low == high else f"[{low}-{high}]"

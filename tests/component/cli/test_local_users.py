@@ -17,7 +17,7 @@ from kanarya_cli.local.ports import HOST, claim
 from kanarya_cli.local.processes import Processes
 from kanarya_cli.local.traffic import EnvoyTraffic, Gateway
 from kanarya_contracts.names import BUCKET_HEADER, SCORES_HEADER
-from kanarya_rollout.sticky import LONGEST_KEY, Sticky, bucket
+from kanarya_rollout.sticky import LONGEST_KEY, Sticky, Zone, bucket
 
 SALT = "iris/2"
 USERS = [f"user-{number}" for number in range(300)]
@@ -81,7 +81,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     gateway.start_from_nothing()
     processes = Processes(state)
     envoy = launch.gateway(Path(state / "envoy"), port=port, admin_port=admin)
-    servers = [ThreadingHTTPServer((HOST, 0), Echo) for _ in range(2)]
+    servers = [ThreadingHTTPServer((HOST, 0), Echo) for _ in range(3)]
     try:
         for server in servers:
             threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -99,7 +99,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             server.server_close()
 
 
-BY_HEADER = Sticky(header="x-user-id", salt=SALT, candidate="2")
+BY_HEADER = Sticky(header="x-user-id", salt=SALT, zones=(Zone(version="2", first=0),))
 
 
 def test_a_user_has_one_version_and_a_weight_moves_only_the_users_that_it_says(world: World) -> None:
@@ -114,6 +114,22 @@ def test_a_user_has_one_version_and_a_weight_moves_only_the_users_that_it_says(w
         assert all(min(old, weight) <= expected[user] < max(old, weight) for user in moved)
         before, old = now, weight
     assert world.processes.last_lines("envoy") == ""  # a script that fails would say so there
+
+
+def test_of_several_challengers_each_has_its_own_users_and_one_that_leaves_moves_nobody_elses(world: World) -> None:
+    both = Sticky(header="x-user-id", salt=SALT, zones=(Zone(version="2", first=0), Zone(version="3", first=20)))
+    expected = {user: bucket(user, salt=SALT) for user in USERS}
+
+    world.route({"1": 50, "2": 20, "3": 30}, both)
+    assert world.assigned(USERS) == {
+        user: "2" if number < 20 else "3" if number < 50 else "1" for user, number in expected.items()
+    }
+    assert world.gateway._splits()["iris"].sticky == both
+    for gone, weights in (("2", {"1": 70, "2": 0, "3": 30}), ("3", {"1": 80, "2": 20, "3": 0})):
+        world.route({"1": 50, "2": 20, "3": 30}, both)
+        before = world.assigned(USERS)
+        world.route(weights, both)
+        assert world.assigned(USERS) == {user: "1" if version == gone else version for user, version in before.items()}
 
 
 def test_the_gateways_hash_is_the_one_that_is_written_in_python(world: World) -> None:
@@ -136,7 +152,7 @@ def test_who_has_no_key_is_the_champions_and_bears_no_bucket_though_it_says_so(w
 
 
 def test_a_cookie_tells_users_apart_as_well_as_a_header(world: World) -> None:
-    world.route({"1": 50, "2": 50}, Sticky(cookie="uid", salt=SALT, candidate="2"))
+    world.route({"1": 50, "2": 50}, Sticky(cookie="uid", salt=SALT, zones=(Zone(version="2", first=0),)))
 
     for user in USERS[:40]:
         expected = bucket(user, salt=SALT)
@@ -156,7 +172,7 @@ def test_the_server_is_told_the_bounds_of_a_goal_that_is_a_mean_and_by_nobody_el
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         return world.http.get("/v2/models/iris/feedback", headers=sent).headers[SCORES_HEADER]
 
-    mean = Sticky(header="x-user-id", salt=SALT, candidate="2", scores="revenue -20..500.5")
+    mean = Sticky(header="x-user-id", salt=SALT, zones=(Zone(version="2", first=0),), scores="revenue -20..500.5")
     world.route({"1": 50, "2": 50}, mean)
     eventually(lambda: world.gateway._splits()["iris"].sticky == mean)
     assert [told(x_user_id=user) for user in USERS[:20]] == ["revenue -20..500.5"] * 20

@@ -6,7 +6,7 @@ import pytest
 
 from kanarya_contracts.names import Verb
 from kanarya_rollout.replay import Counts, Replay
-from kanarya_rollout.sticky import Sticky
+from kanarya_rollout.sticky import Sticky, Zone
 from kanarya_rollout.testing import ACCURACY, ERRORS, Quality, Simulation, a_rollout, promoted
 
 TEST = {"split": 50, "sticky": {"header": "x-user-id"}, "goal": {"name": "purchase", "minimumEffect": "0.1"}}
@@ -38,7 +38,7 @@ def test_users_are_split_at_once_by_their_key_and_another_draw_for_each_challeng
     world = a_test(split=30)
     assert (world.traffic.asked, world.traffic.sticky) == (
         {"1": 70, "2": 30},
-        Sticky(header="x-user-id", salt="iris/2", candidate="2"),
+        Sticky(header="x-user-id", salt="iris/2", zones=(Zone(version="2", first=0),)),
     )
     assert world.status.condition("Progressing").message == "version 2 at 30%: A/B test on purchase, users by header x-user-id"
     world.ask(Verb.ABORT)
@@ -51,7 +51,7 @@ def test_users_are_split_at_once_by_their_key_and_another_draw_for_each_challeng
 def test_at_rest_the_gateway_tells_users_apart_already_and_in_a_canary_it_never_does():
     world = Simulation(a_rollout(strategy={"abTest": {**TEST, "sticky": {"cookie": "uid"}}}))
     world.serve_first()
-    assert world.traffic.sticky == Sticky(cookie="uid", salt="iris/")
+    assert world.traffic.sticky == Sticky(cookie="uid", salt="iris/", zones=(Zone(version=None, first=0),))
     canary = Simulation(a_rollout())
     canary.serve_first()
     canary.challenge()

@@ -115,9 +115,10 @@ class AnyOrderOfUsers(RuleBasedStateMachine):
         asked, sticky = self.world.traffic.asked, self.world.traffic.sticky
         shared = [version for version, share in asked.items() if 0 < share < 100]
         if shared:
-            assert sticky.candidate in shared
-            assert sticky.salt == f"iris/{sticky.candidate}"
-            assert self.world.status.stable.version != sticky.candidate
+            (zone,) = sticky.zones
+            assert zone.version in shared
+            assert sticky.salt == f"iris/{zone.version}"
+            assert self.world.status.stable.version != zone.version
 
     @invariant()
     def a_candidate_has_nobody_a_split_or_everybody(self) -> None:

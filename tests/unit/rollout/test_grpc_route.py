@@ -14,11 +14,11 @@ from kanarya_rollout.ports import Unreachable
 from kanarya_rollout.ports.gateway import GatewayTraffic
 from kanarya_rollout.ports.grpc_port import grpc_port
 from kanarya_rollout.ports.httproute import GRPC_PATH, STICKY_RULE, Route, desired
-from kanarya_rollout.sticky import Sticky
+from kanarya_rollout.sticky import Sticky, Zone
 from kanarya_rollout.testing import a_rollout
 
 ROLLOUT = a_rollout(traffic={"gatewayRef": {"name": "public", "namespace": "gateways"}, "hostnames": ["iris.example.com"]})
-USERS = Sticky(header="x-user-id", salt="iris/8", candidate="8")
+USERS = Sticky(header="x-user-id", salt="iris/8", zones=(Zone(version="8", first=0),))
 WEIGHTS = st.integers(0, 100).map(lambda weight: {"7": 100 - weight, "8": weight})
 COPIES = st.none() | st.builds(Copies, version=st.just("8"), percent=st.integers(1, 100))
 

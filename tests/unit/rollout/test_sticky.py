@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kanarya_rollout.sticky import BUCKETS, LONGEST_KEY, Sticky, below, bucket, fmix32, fnv1a, weight_of
+from kanarya_rollout.sticky import BUCKETS, LONGEST_KEY, Sticky, Zone, between, bucket, buckets_of, fmix32, fnv1a
 
 KEYS = {
     "numbers": [str(number) for number in range(10_000)],
@@ -61,9 +61,18 @@ def test_a_weight_that_moves_moves_the_users_between_and_nobody_else(before: int
     assert moves == (min(before, after) <= number < max(before, after))
 
 
-@given(st.integers(0, 100))
-def test_the_expression_takes_in_the_buckets_below_the_weight(weight: int):
-    assert weight_of(below(weight)) == weight
+@given(st.data(), st.integers(0, 99))
+def test_the_expression_takes_in_the_buckets_of_the_zone_and_no_others(data: st.DataObject, first: int):
+    count = data.draw(st.integers(0, 100 - first))
+    assert buckets_of(between(first, count)) == list(range(first, first + count))
+
+
+@pytest.mark.parametrize(
+    ("first", "count", "expression"),
+    [(0, 37, "[0-2][0-9]|3[0-6]"), (0, 10, "0[0-9]"), (35, 30, "[4-5][0-9]|3[5-9]|6[0-4]"), (7, 1, "07"), (42, 3, "4[2-4]")],
+)
+def test_the_expression_is_one_that_a_person_can_read(first: int, count: int, expression: str):
+    assert between(first, count) == expression
 
 
 @pytest.mark.parametrize(
@@ -80,6 +89,6 @@ def test_the_hash_is_the_published_one():
 
 
 def test_there_are_users_to_be_told_apart_while_the_candidate_has_some_and_not_all():
-    one = Sticky(header="x-user", salt="iris/2", candidate="2")
+    one = Sticky(header="x-user", salt="iris/2", zones=(Zone(version="2", first=0),))
     assert [one.splits({"1": 100 - share, "2": share}) for share in (0, 1, 99, 100)] == [False, True, True, False]
-    assert not Sticky(header="x-user", salt="iris/").splits({"1": 50, "2": 50})
+    assert not Sticky(header="x-user", salt="iris/", zones=(Zone(version=None, first=0),)).splits({"1": 50, "2": 50})

@@ -12,14 +12,14 @@ from kanarya_rollout.ports.api import Refused
 from kanarya_rollout.ports.gateway import GatewayTraffic
 from kanarya_rollout.ports.httproute import STICKY_RULE, Route, desired
 from kanarya_rollout.ports.script import SCRIPT
-from kanarya_rollout.sticky import Sticky
+from kanarya_rollout.sticky import Sticky, Zone
 from kanarya_rollout.testing import a_rollout
 
 GATEWAY = {"name": "public", "namespace": "gateways"}
 TEST = {"sticky": {"header": "x-user-id"}, "goal": {"name": "purchase", "minimumEffect": "0.1"}}
 ROLLOUT = a_rollout(traffic={"gatewayRef": GATEWAY}, strategy={"abTest": TEST})
-REST = Sticky(header="x-user-id", salt="iris/")
-USERS = Sticky(header="x-user-id", salt="iris/8", candidate="8")
+REST = Sticky(header="x-user-id", salt="iris/", zones=(Zone(version=None, first=0),))
+USERS = Sticky(header="x-user-id", salt="iris/8", zones=(Zone(version="8", first=0),))
 
 
 class Server:

@@ -83,8 +83,8 @@ class Gateway:
                 raise Unreachable(msg)
             if self._place(present, {**present, model: here}):
                 self._wait_for(model, here)
-            if sticky is not None and not sticky.splits(weights):
-                sticky = replace(sticky, candidate=None)
+            if sticky is not None:
+                sticky = replace(sticky, zones=tuple(sticky.occupied(weights).values()))
             hostnames = self._hostnames[model]
             self._asked[model] = Split(model=model, hostnames=hostnames, weights=dict(weights), copies=copies, sticky=sticky)
             present_splits = self._splits()

@@ -11,7 +11,7 @@ from kanarya_contracts.rollout import ABTest
 from kanarya_rollout.decide import evidence
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.ending import begin_promotion, roll_back
-from kanarya_rollout.sticky import Sticky
+from kanarya_rollout.sticky import Sticky, Zone
 
 
 def sticky(draft: Draft) -> Sticky | None:
@@ -26,7 +26,8 @@ def sticky(draft: Draft) -> Sticky | None:
     candidate = status.candidate.version if status.candidate is not None and draft.on_its_way else None
     salt = f"{draft.name}/{candidate or ''}"
     scores = str(test.goal.scored) if test.goal.scored is not None else None
-    return Sticky(header=test.sticky.header, cookie=test.sticky.cookie, salt=salt, candidate=candidate, scores=scores)
+    zones = (Zone(version=candidate, first=0),)
+    return Sticky(header=test.sticky.header, cookie=test.sticky.cookie, salt=salt, zones=zones, scores=scores)
 
 
 def is_long_enough(draft: Draft, test: ABTest) -> bool:

@@ -7,7 +7,7 @@ the candidate out. Refuses a rollout without `gatewayRef`.
 
 Where KServe's Deployments have a port for gRPC, the route splits gRPC as it splits REST (`grpc_port`).
 
-An A/B test has a policy beside its route (`sticky_policy`). Until the gateway has taken it, the candidate's users are the
+An A/B test has a policy beside its route (`sticky_policy`). Until the gateway has taken it, everybody is the
 champion's, and nothing that would split them is in force.
 """
 
@@ -67,7 +67,7 @@ class GatewayTraffic:
 
     def route(self, weights: Mapping[str, int], copies: Copies | None = None, sticky: Sticky | None = None) -> None:
         """As the port says. Raises Conflict if someone else wrote the route since `in_force` last looked, Unreachable while
-        users are to be split and the gateway cannot tell them apart yet: the candidate then gets nobody."""
+        users are to be split and the gateway cannot tell them apart yet: challengers then get nobody."""
         self._check()
         split = sticky if sticky is not None and sticky.splits(weights) else None
         splitting = self._seen is not None and self._seen.splits_users
@@ -129,8 +129,9 @@ class GatewayTraffic:
 
 
 def _withheld(weights: Mapping[str, int], sticky: Sticky | None) -> Mapping[str, int]:
-    """With the candidate's share given to the others."""
-    others = [version for version, weight in weights.items() if weight and sticky is not None and version != sticky.candidate]
+    """With every challenger's share given to the champion."""
+    told_apart = sticky.occupied(weights) if sticky is not None else {}
+    others = [version for version, weight in weights.items() if weight and version not in told_apart]
     return {version: 100 if version in others[:1] else 0 for version in weights}
 
 

@@ -2,7 +2,7 @@
 
     /                                the split: one weighted backend a version, and who gets copies
     /inference.GRPCInferenceService  the same split at the versions' gRPC port, where they have one
-    either, with a bucket            in an A/B test, the buckets below the candidate's weight; the split has its others
+    either, with a bucket            in an A/B test, one rule a challenger, for its users; the split has all others
     /v2/models/{model}/versions/{v}  that version alone, whatever the split
 
 One object, so that gRPC's weights change in the write that changes REST's. Named `{service}-rollout`, because KServe takes
@@ -21,13 +21,13 @@ from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, service_name, version_of_service
 from kanarya_rollout.ports.seen import Seen
 from kanarya_rollout.ports.verdict import Metadata, Verdict, Word, verdict
-from kanarya_rollout.sticky import Sticky, below, weight_of
+from kanarya_rollout.sticky import Sticky, Zone, between, buckets_of
 
 GATEWAY_API = "gateway.networking.k8s.io/v1"
 """apiVersion of HTTPRoute."""
 
 STICKY_RULE = "sticky"
-"""Name of the rule that sends buckets to the candidate of an A/B test."""
+"""Name of the rule that sends buckets to the first challenger of an A/B test. Those of others bear their number, from 2."""
 
 GRPC_PATH = "/inference.GRPCInferenceService"
 """What the paths of V2's calls over gRPC begin with (open_inference_grpc.proto). Health and reflection are left out: they tell
@@ -82,7 +82,7 @@ class _Rule(Seen):
     def buckets(self) -> int:
         """How many buckets of an A/B test it takes in."""
         headers = [header for match in self.matches for header in match.headers if header.name == BUCKET_HEADER]
-        return sum(weight_of(header.value) for header in headers if header.type == "RegularExpression")
+        return sum(len(buckets_of(header.value)) for header in headers if header.type == "RegularExpression")
 
 
 class _Spec(Seen):
@@ -198,16 +198,24 @@ def desired(
     if gateway is None:
         raise ValueError("spec.traffic.gatewayRef is missing")
     service = spec.target_ref.name
-    doors = [_REST] if grpc_port is None else [_REST, _Door(GRPC_PATH, grpc_port, f"{STICKY_RULE}-grpc")]
+    doors = [_REST] if grpc_port is None else [_REST, _Door(GRPC_PATH, grpc_port, "-grpc")]
+    # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would inherit, in
+    # the moment in which a version leaves, what was made for that version alone: a few answers of 503. So what stays longest
+    # comes first: gRPC as long as the runtime opens it, users as long as there are A/B tests, each challenger in its place.
+    told_apart = sticky.occupied(weights) if sticky is not None else {}
+    rules = [
+        *(_split_rule(door, service, {**weights, **dict.fromkeys(told_apart, 0)}, copies) for door in doors),
+        *(
+            _sticky_rule(door, service, weights, zone if zone.version in told_apart else None, place)
+            for place, zone in enumerate(sticky.zones if sticky is not None else ())
+            for door in doors
+        ),
+    ]
     wanted = {
         "parentRefs": [{"name": gateway.name, "namespace": gateway.namespace}],
         **({"hostnames": list(spec.traffic.hostnames)} if spec.traffic.hostnames else {}),
         "rules": [
-            # First: Envoy Gateway names what it makes after a rule's place. Behind rules that come and go, the split would
-            # inherit, in the moment in which a version leaves, what was made for that version alone: a few answers of 503.
-            # So what stays longest comes first: gRPC as long as the runtime opens it, users as long as there are A/B tests.
-            *(_split_rule(door, service, weights, copies, sticky) for door in doors),
-            *([] if sticky is None else [_sticky_rule(door, service, weights, sticky) for door in doors]),
+            *rules,
             *(
                 _rule(f"/v2/models/{service}/versions/{version}", [_backend(_REST, service, version, 1)], _UNMARKED)
                 for version in sorted(weights)
@@ -242,20 +250,15 @@ class _Door(NamedTuple):
     """What its requests' paths begin with."""
     port: int
     """Of the version's Service."""
-    sticky: str
-    """Name of the rule for its users."""
+    suffix: str
+    """Of the names of the rules for its users."""
 
 
-_REST = _Door("/", 80, STICKY_RULE)
+_REST = _Door("/", 80, "")
 
 
-def _split_rule(
-    door: _Door, service: str, weights: Mapping[str, int], copies: Copies | None, sticky: Sticky | None
-) -> dict[str, object]:
-    shares = dict(weights)
-    if sticky is not None and sticky.splits(weights):
-        shares[str(sticky.candidate)] = 0
-    backends = [_backend(door, service, version, shares[version]) for version in sorted(shares)]
+def _split_rule(door: _Door, service: str, weights: Mapping[str, int], copies: Copies | None) -> dict[str, object]:
+    backends = [_backend(door, service, version, weights[version]) for version in sorted(weights)]
     return _rule(door.path, backends, _mirror(door, service, copies))
 
 
@@ -277,16 +280,18 @@ def _rule(path: str, backends: list[dict[str, object]], filters: _Filters) -> di
     return {"matches": [{"path": {"type": "PathPrefix", "value": path}}], "filters": filters, "backendRefs": backends}
 
 
-def _sticky_rule(door: _Door, service: str, weights: Mapping[str, int], sticky: Sticky) -> dict[str, object]:
-    """Behind the splits, and there as long as the rollout is one of A/B tests, whether a test is on or not."""
+def _sticky_rule(door: _Door, service: str, weights: Mapping[str, int], zone: Zone | None, place: int) -> dict[str, object]:
+    """Behind the splits, and there as long as the rollout is one of A/B tests, whether that challenger has users (`zone`) or
+    not."""
     header: dict[str, object] = {"name": BUCKET_HEADER, "type": "Exact", "value": _NO_BUCKET}
     version = max(weights, key=lambda one: weights[one])
-    if sticky.candidate is not None and sticky.splits(weights):
-        version = sticky.candidate
-        header |= {"type": "RegularExpression", "value": below(weights[version])}
+    if zone is not None and zone.version is not None:
+        version = zone.version
+        header |= {"type": "RegularExpression", "value": between(zone.first, weights[version])}
     rule = _rule(door.path, [_backend(door, service, version, 1)], _UNMARKED)
+    name = STICKY_RULE if place == 0 else f"{STICKY_RULE}-{place + 1}"
     matches = [{"path": {"type": "PathPrefix", "value": door.path}, "headers": [header]}]
-    return {**rule, "name": door.sticky, "matches": matches}
+    return {**rule, "name": f"{name}{door.suffix}", "matches": matches}
 
 
 def _backend(door: _Door, service: str, version: str, weight: int) -> dict[str, object]:

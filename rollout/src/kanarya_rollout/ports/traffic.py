@@ -22,5 +22,5 @@ class Traffic(Protocol):
     def route(self, weights: Mapping[str, int], copies: Copies | None = None, sticky: Sticky | None = None) -> None:
         """Ask for these percents (they sum to 100; a version at 0 stays known to the gateway) and for these copies alone, each
         marked with HEADER_MIRRORED_TO as the request is that it is made from. Percents are of requests, or of users told apart
-        as `sticky` says, whose candidate's share is never given to anybody else. Idempotent; does not wait."""
+        as `sticky` says, whose zones' users are never given to anybody else. Idempotent; does not wait."""
         ...

@@ -10,7 +10,7 @@ from typing import Any
 from kanarya_cli.local.envoy.split import Split, version_of
 from kanarya_cli.local.envoy.words import ANY_HOST, ROUTES_NAME, STICKY, USERS
 from kanarya_rollout.observation import Copies
-from kanarya_rollout.sticky import Sticky
+from kanarya_rollout.sticky import Sticky, Zone, buckets_of
 
 ACTIVE_CLUSTERS = "dynamic_active_clusters"
 """Part of Envoy's `/config_dump`: the clusters that it has warmed."""
@@ -49,24 +49,31 @@ def splits_in_force(dump: Mapping[str, object]) -> Mapping[str, Split] | None:
 
 
 def _splits_of(host: Mapping[str, Any]) -> Iterator[Split]:
-    """Each split in one virtual host: a route, or the users' route and the one that follows it."""
+    """Each split in one virtual host: a route, or users' routes and the one that follows them."""
     users: dict[str, int] = {}
+    zones: list[Zone] = []
     for route in host.get("routes", []):
         name, weights = route.get("name"), _weights_of(route)
         if name is not None and name.endswith(USERS):
-            users = weights
+            users |= weights
+            zones += [Zone(version=version, first=_first_of(route)) for version in weights]
         elif name is not None:
-            sticky = _sticky_of(route, next(iter(users), None))
+            sticky = _sticky_of(route, tuple(zones))
             yield Split(model=name, weights=weights | users, copies=_copies_of(route), sticky=sticky)
-            users = {}
+            users, zones = {}, []
 
 
-def _sticky_of(route: Mapping[str, Any], candidate: str | None) -> Sticky | None:
+def _first_of(route: Mapping[str, Any]) -> int:
+    found = [header["string_match"]["safe_regex"]["regex"] for header in route["match"].get("headers", [])]
+    return min((number for expression in found for number in buckets_of(expression)), default=0)
+
+
+def _sticky_of(route: Mapping[str, Any], zones: tuple[Zone, ...]) -> Sticky | None:
     context = route.get("typed_per_filter_config", {}).get(STICKY, {}).get("filter_context")
     if context is None:
         return None
     key = {name: context.get(name) for name in ("header", "cookie")}
-    return Sticky(**key, salt=context.get("salt", ""), candidate=candidate, scores=context.get("scores"))
+    return Sticky(**key, salt=context.get("salt", ""), zones=zones, scores=context.get("scores"))
 
 
 def _weights_of(route: Mapping[str, Any]) -> dict[str, int]:

@@ -22,7 +22,7 @@ class Split:
     copies: Copies | None = None
     """What is copied of the requests that are split."""
     sticky: Sticky | None = None
-    """By what users are told apart, in A/B tests. It names a candidate only while there are users to be told apart."""
+    """By what users are told apart, in A/B tests. It has the zones of those who have users now, and no others."""
 
 
 def version_of(splits: Iterable[Split]) -> str:
@@ -42,5 +42,7 @@ def _copied(copies: Copies | None) -> tuple[str, int]:
     return ("", 0) if copies is None else (copies.version, copies.percent)
 
 
-def _told_apart(sticky: Sticky | None) -> list[tuple[str, str]]:
-    return [] if sticky is None else sorted(sticky.context.items())
+def _told_apart(sticky: Sticky | None) -> list[tuple[str, str | int]]:
+    if sticky is None:
+        return []
+    return [*sorted(sticky.context.items()), *((str(zone.version), zone.first) for zone in sticky.zones)]

@@ -17,7 +17,7 @@ from kanarya_cli.local.envoy.words import (
     cluster_name,
 )
 from kanarya_contracts.names import BUCKET_HEADER, HEADER_MIRRORED_TO
-from kanarya_rollout.sticky import below
+from kanarya_rollout.sticky import between
 
 UPSTREAM_IDLE = "30s"
 """Kept connections end here before the model server, which waits 75 s, can end them under a request."""
@@ -91,19 +91,25 @@ def _header(name: str, value: str) -> dict[str, object]:
 
 
 def _routes(match: Mapping[str, object], split: Split) -> list[dict[str, object]]:
-    """The split; before it, in an A/B test, the users of the candidate, whose share the split then lacks."""
-    sticky, weights = split.sticky, dict(split.weights)
+    """The split; before it, in an A/B test, the users of each challenger, whose shares the split then lacks."""
+    weights = dict(split.weights)
     if not weights:
         return [{**_answer(match, 503, f"no version of {split.model} is up yet"), "name": split.model}]
-    if sticky is None or sticky.candidate is None:
-        return [_route(split.model, match, split, weights)]
-    share, weights[sticky.candidate] = weights[sticky.candidate], 0
-    bucket = {"name": BUCKET_HEADER, "string_match": {"safe_regex": {"regex": below(share)}}}
-    users = {**match, "headers": [bucket]}
-    return [
-        _route(f"{split.model}{USERS}", users, split, {sticky.candidate: share}),
-        _route(split.model, match, split, weights),
+    told_apart = split.sticky.occupied(weights) if split.sticky is not None else {}
+    users = [
+        _route(
+            f"{split.model}{USERS}",
+            _in_buckets(match, between(zone.first, weights[version])),
+            split,
+            {version: weights[version]},
+        )
+        for version, zone in told_apart.items()
     ]
+    return [*users, _route(split.model, match, split, {**weights, **dict.fromkeys(told_apart, 0)})]
+
+
+def _in_buckets(match: Mapping[str, object], buckets: str) -> dict[str, object]:
+    return {**match, "headers": [{"name": BUCKET_HEADER, "string_match": {"safe_regex": {"regex": buckets}}}]}
 
 
 def _route(name: str, match: Mapping[str, object], split: Split, weights: Mapping[str, int]) -> dict[str, object]:
