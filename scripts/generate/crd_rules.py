@@ -91,6 +91,23 @@ RULES: Mapping[str, tuple[Rule, ...]] = {
             f"!({_AB_TEST}) || self.analysis.metrics.all(m, m.test != 'sample-ratio')",
             "analysis.metrics: sample-ratio counts requests; strategy.abTest draws users, and checks their split itself",
         ),
+        (
+            (
+                f"!({_AB_TEST}) || self.strategy.abTest.rivals.all(r, "
+                "!(r.alias in [self.registry.stableAlias, self.registry.candidateAlias]))"
+            ),
+            "strategy.abTest.rivals: a rival has the alias registry.stableAlias or registry.candidateAlias; expected another",
+        ),
+    ),
+    "spec.strategy.abTest": (
+        (
+            "self.rivals.all(r, self.rivals.exists_one(o, o.alias == r.alias))",
+            "rivals: two have the same alias; expected different ones",
+        ),
+        (
+            "self.split + self.rivals.map(r, r.split).sum() <= 99",
+            "rivals: the splits of all challengers sum to more than 99; the champion needs users too",
+        ),
     ),
     "spec.strategy.abTest.sticky": (("has(self.header) != has(self.cookie)", "expected exactly one of header, cookie"),),
     "spec.strategy.abTest.goal": (

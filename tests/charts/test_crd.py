@@ -211,6 +211,22 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "a gate has the name of strategy.abTest.goal",
     ),
     "a duration beyond the deadline": (users(minimumDuration="1h"), "minimumDuration: expected less than deadline"),
+    "one alias for two challengers": (
+        users(split=10, rivals=[{"alias": "bold", "split": 10}, {"alias": "bold", "split": 20}]),
+        "rivals: two have the same alias",
+    ),
+    "a rival with the champion's alias": (
+        users(split=10, rivals=[{"alias": "champion", "split": 10}]),
+        "a rival has the alias registry.stableAlias or registry.candidateAlias",
+    ),
+    "splits that leave the champion nobody": (
+        users(split=50, rivals=[{"alias": "bold", "split": 50}]),
+        "the splits of all challengers sum to more than 99",
+    ),
+    "more challengers than fit in a route": (
+        users(split=10, rivals=[{"alias": f"r{number}", "split": 10} for number in range(4)]),
+        "must have at most 3 items",
+    ),
     "users with KServe's weights": (changed(users(), "spec.traffic.driver", "kserve"), "strategy.abTest needs driver gateway"),
     "a split of requests for users": (
         changed(users(), GATE, {"name": "split", "test": "sample-ratio"}),
@@ -277,7 +293,15 @@ def test_defaults_are_those_of_the_models(api: Any) -> None:
     assert "status" not in said
 
 
-@pytest.mark.parametrize("document", [users(), revenue(high="500"), revenue(low="-20.5", high="500", better="lower")])
+@pytest.mark.parametrize(
+    "document",
+    [
+        users(),
+        revenue(high="500"),
+        revenue(low="-20.5", high="500", better="lower"),
+        users(rivals=[{"alias": "bold", "split": 49}]),
+    ],
+)
 def test_an_ab_test_is_accepted_with_the_models_defaults(api: Any, document: dict[str, Any]) -> None:
     said = api.call("POST", OBJECTS + DRY, document)
     assert said["kind"] == "ModelRollout", said["message"]

@@ -1,4 +1,5 @@
-"""An A/B test: each user sees one version, also after the split has moved, and the one that serves users better is promoted."""
+"""An A/B test of two challengers: each user sees one version, also after the split has moved, and the one that serves users
+better is promoted."""
 
 import http.client
 import json
@@ -20,12 +21,13 @@ from kanarya_rollout.sticky import bucket
 KEY = "x-user-id"
 TEST = {
     "split": 20,
+    "rivals": [{"alias": "bold", "split": 20}],
     "sticky": {"header": KEY},
     "goal": {"name": "purchase", "minimumEffect": "0.1"},
     "minimumDuration": "20s",  # long enough for the split to be moved before there is a winner
 }
-REACHED = {"champion": 0.3, "challenger": 0.55}
-"""Share of the users of each who do what is hoped for."""
+REACHED, BETTER = 0.3, 0.55
+"""Share of the users who do what is hoped for: of the champion and the rival, and of the challenger."""
 SETTLED = 2.0
 """Seconds around a change of the split whose requests are left out: the gateway may be in between."""
 THREADS = 4
@@ -79,7 +81,7 @@ class Users(threading.Thread):
         return (version, answer["outputs"][0]["data"][0], truth) if status == 200 else None
 
     def _report(self, user: str, version: str, label: str, truth: str) -> None:
-        share = REACHED["challenger" if version == self._challenger else "champion"]
+        share = BETTER if version == self._challenger else REACHED
         goal = {"name": "purchase", "reached": self._chance.random() < share}
         for feedback in ({"goal": goal}, {"predictions": [label], "labels": [truth]}):
             status, _ = self._post("/feedback", {"model_version": version, **feedback}, user)
@@ -129,7 +131,7 @@ def test_each_user_has_one_version_whatever_the_split_does_to_others_and_the_bet
     kube: Any, users_are_told_apart: None, seen: Any, registry: Any, report: Any, calm: str
 ) -> None:
     regular, over = [f"regular-{number}" for number in range(60)], threading.Event()
-    version = registry.challenge()
+    rival, version = registry.challenge(alias="bold"), registry.challenge()
     users = [Users(over, seed=seed, regular=regular, challenger=version) for seed in range(THREADS)]
     for one in users:
         one.start()
@@ -148,9 +150,8 @@ def test_each_user_has_one_version_whatever_the_split_does_to_others_and_the_bet
     wrong, counted = [], defaultdict[int, int](int)
     for one in (one for one in asked if one.version):
         for weight in (weight for begin, end, weight in spans if begin <= one.sent < end):
-            number = bucket(one.user, salt=f"iris/{version}") if one.user else None
             counted[weight] += 1
-            if one.version != (version if number is not None and number < weight else calm):
+            if one.version != whose(one.user, weight, {"champion": calm, "challenger": version, "rival": rival}):
                 wrong.append((one, weight))
     goal = next(row for row in kube.rollout().status.evidence if row.metric == "purchase")
     report.add(
@@ -163,7 +164,17 @@ def test_each_user_has_one_version_whatever_the_split_does_to_others_and_the_bet
     assert [one for one in asked if one.status != 200] == []
     assert {weight: n >= 200 for weight, n in counted.items()} == {20: True, 50: True}
     assert goal.verdict == "Successful"
+    assert [(one.candidate.version, one.out.reason) for one in kube.rollout().status.rivals] == [(rival, "Outdone")]
     assert kube.rollout().status.condition(ConditionType.PROMOTED).reason == "GatesAgreed"
+
+
+def whose(user: str | None, weight: int, versions: dict[str, str]) -> str:
+    """Who is to answer: buckets below the weight are the challenger's, the next twenty its rival's, the rest the champion's."""
+    salt = "+".join(sorted([versions["challenger"], versions["rival"]]))
+    number = bucket(user, salt=f"iris/{salt}") if user else None
+    if number is None or number >= weight + TEST["rivals"][0]["split"]:
+        return versions["champion"]
+    return versions["challenger"] if number < weight else versions["rival"]
 
 
 def test_a_report_of_somebody_who_is_in_no_test_is_refused(users_are_told_apart: None) -> None:

@@ -91,8 +91,8 @@ class Versions:
         found = self._registry.by_alias(self.model, alias)
         return found.version if found else None
 
-    def challenge(self, spoil: Spoil | None = None, *, broken: bool = False) -> str:
-        """Register a version like the champion, spoilt or not, and call it challenger. Returns its number."""
+    def challenge(self, spoil: Spoil | None = None, *, broken: bool = False, alias: str = ALIAS_CANDIDATE) -> str:
+        """Register a version like the champion, spoilt or not, and point a challenger's alias to it. Returns its number."""
         champion = self.alias(ALIAS_STABLE)
         assert champion is not None, "there is no champion to make a version from"
         with tempfile.TemporaryDirectory() as scratch:
@@ -111,7 +111,7 @@ class Versions:
                 run_files=files,
             )
             made = register(self._registry, registration)
-        self._registry.set_alias(self.model, ALIAS_CANDIDATE, made.version)
+        self._registry.set_alias(self.model, alias, made.version)
         return made.version
 
 

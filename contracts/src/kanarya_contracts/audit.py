@@ -23,6 +23,17 @@ from kanarya_contracts.rollout.status import Evidence, VersionRef
 _HASH = "hash"
 
 
+class Beside(Strict):
+    """A challenger beside the candidate, in an A/B test of several."""
+
+    candidate: VersionRef
+    """The version."""
+    weight: Percent = 0
+    """Percent of users that are asked for it."""
+    out: str | None = None
+    """Why it is in the test no more, as a `Reason`."""
+
+
 class Standing(Strict):
     """Who serves, and with which share."""
 
@@ -36,6 +47,8 @@ class Standing(Strict):
     """Percent of the requests of which it is to get copies."""
     step: int | None = None
     """Index into the steps; None when no candidate is on its way."""
+    rivals: tuple[Beside, ...] = ()
+    """Who else is in the test."""
 
 
 class Decided(Strict):
@@ -58,6 +71,15 @@ class Asked(Strict):
     """What was asked; None if it could not be read."""
     by: str = ""
     """Who asked, by their own word."""
+
+
+class Witness(Strict):
+    """What the gates had counted of one rival, and said."""
+
+    version: str
+    """The rival's."""
+    gates: tuple[Evidence, ...]
+    """Its."""
 
 
 class Record(Strict):
@@ -91,6 +113,8 @@ class Record(Strict):
     """How it is to be from now on."""
     gates: tuple[Evidence, ...] = ()
     """While a candidate is on its way, what each gate had counted and said: counts, evidence, threshold, verdict."""
+    rivals: tuple[Witness, ...] = ()
+    """The same of every other challenger in the test."""
     query: str = ""
     """What was asked for the counts: a Prometheus expression, or `scrape`."""
     missed: int = 0

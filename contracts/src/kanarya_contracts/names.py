@@ -145,6 +145,9 @@ class Reason(StrEnum):
     NO_DIFFERENCE = "NoDifference"
     """The A/B test found that the two versions differ by less than `minimumEffect`."""
 
+    OUTDONE = "Outdone"
+    """Another challenger of the same A/B test was promoted."""
+
     DECIDED = "Decided"
     """The A/B test is over, and what follows from it is left to a person: `promote` or `abort`."""
 

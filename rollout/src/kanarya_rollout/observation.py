@@ -4,11 +4,11 @@ Pure values. Nothing here reads anything, so `decide` and its tests need no port
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from kanarya_contracts.rollout import Request
+from kanarya_contracts.rollout import RegistryRef, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +41,14 @@ class RegistryView:
     """Where the stable alias points; None if it points nowhere."""
     candidate: RegisteredVersion | None
     """Where the candidate alias points; None if it points nowhere."""
-    pinned_exists: bool = True
-    """Whether the version that is on its way (status.candidate), or kept warm (status.warm), still exists. True where there
-    is neither."""
+    rivals: Mapping[str, RegisteredVersion | None] = field(default_factory=dict)
+    """Where the other aliases of an A/B test of several point."""
+    gone: frozenset[str] = frozenset()
+    """Of the versions that are on their way, or kept warm, those that do not exist any more."""
+
+    def named(self, alias: str, spec: RegistryRef) -> RegisteredVersion | None:
+        """Where a challenger's alias points."""
+        return self.candidate if alias == spec.candidate_alias else self.rivals.get(alias)
 
 
 @dataclass(frozen=True, kw_only=True)

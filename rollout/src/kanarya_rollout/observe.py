@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from kanarya_contracts.names import ANNOTATION_REQUEST
 from kanarya_contracts.problems import from_validation
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
+from kanarya_rollout.decide.rivals import asked, others
 from kanarya_rollout.decide.weights import exposed, routed
 from kanarya_rollout.observation import Archive, BadRequest, Copies, Observation, RegistryView, Series, Unread
 from kanarya_rollout.ports import Unreachable, Unsupported
@@ -47,7 +48,7 @@ class Watch:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self._registry: tuple[datetime, str | None, RegistryView | Unread] | None = None
+        self._registry: tuple[datetime, tuple[str, ...], RegistryView | Unread] | None = None
         self._counted: tuple[datetime, _Counted] | None = None
 
     def forget_registry(self) -> None:
@@ -80,7 +81,7 @@ class Watch:
         return Archive(place=audit.place, kept=kept, controller=audit.controller, query=self.world.metrics.query)
 
     def _registry_now(self, rollout: ModelRollout, now: datetime) -> RegistryView | Unread:
-        pinned = _pinned(rollout.status) or (rollout.status.warm.version if rollout.status.warm is not None else None)
+        pinned = _pinned(rollout.status) or ((rollout.status.warm.version,) if rollout.status.warm is not None else ())
         known = self._registry
         if (
             known is None
@@ -90,13 +91,15 @@ class Watch:
             known = self._registry = (now, pinned, _answer(lambda: self._ask_registry(rollout, pinned)))
         return known[2]
 
-    def _ask_registry(self, rollout: ModelRollout, pinned: str | None) -> RegistryView:
+    def _ask_registry(self, rollout: ModelRollout, pinned: tuple[str, ...]) -> RegistryView:
         ref, registry = rollout.spec.registry, self.world.registry
         stable = registry.by_alias(ref.model, ref.stable_alias)
         candidate = registry.by_alias(ref.model, ref.candidate_alias)
-        named = {view.version for view in (stable, candidate) if view is not None}
-        exists = pinned is None or pinned in named or registry.by_version(ref.model, pinned) is not None
-        return RegistryView(stable=stable, candidate=candidate, pinned_exists=exists)
+        test = rollout.spec.strategy.ab_test
+        rivals = {one.alias: registry.by_alias(ref.model, one.alias) for one in test.rivals} if test is not None else {}
+        named = {view.version for view in (stable, candidate, *rivals.values()) if view is not None}
+        gone = [one for one in pinned if one not in named and registry.by_version(ref.model, one) is None]
+        return RegistryView(stable=stable, candidate=candidate, rivals=rivals, gone=frozenset(gone))
 
     def _counted_now(self, rollout: ModelRollout, now: datetime, *, moving: bool) -> "_Counted":
         versions = _followed(rollout.status)
@@ -106,7 +109,10 @@ class Watch:
         moving = moving and len(versions) > 1
         known = self._counted
         if known is None or moving or not _young(known[0], now, rollout.spec.analysis.interval.total_seconds()):
-            series, drifting = _answer(lambda: self.world.metrics.read(versions, fresh=moving)), self._drifting(versions[-1])
+            series, drifting = (
+                _answer(lambda: self.world.metrics.read(versions, fresh=moving)),
+                self._drifting(versions[:2][-1]),
+            )
             known = self._counted = (now, (series, drifting))
         return known[1]
 
@@ -129,10 +135,11 @@ def pending(rollout: ModelRollout) -> Request | BadRequest | None:
     return None if request.id == rollout.status.last_request_id else request
 
 
-def _pinned(status: ModelRolloutStatus) -> str | None:
-    """The version on its way."""
-    on_its_way = status.current_step_index is not None and status.candidate is not None
-    return status.candidate.version if on_its_way and status.candidate else None
+def _pinned(status: ModelRolloutStatus) -> tuple[str, ...]:
+    """The versions on their way, the candidate first."""
+    if status.current_step_index is None or status.candidate is None:
+        return ()
+    return (status.candidate.version, *(one.candidate.version for one in others(status)))
 
 
 def _followed(status: ModelRolloutStatus) -> tuple[str, ...]:
@@ -140,9 +147,9 @@ def _followed(status: ModelRolloutStatus) -> tuple[str, ...]:
     if status.stable is None:
         return ()
     pinned = _pinned(status)
-    if pinned is None:
+    if not pinned:
         return (status.stable.version,) if status.warm is not None else ()
-    return (status.stable.version, pinned)
+    return (status.stable.version, *pinned)
 
 
 def _moving(rollout: ModelRollout, in_force: object, copied: Copies | None) -> bool:
@@ -151,11 +158,12 @@ def _moving(rollout: ModelRollout, in_force: object, copied: Copies | None) -> b
     status, steps = rollout.status, rollout.spec.strategy.steps
     if not exposed(status) or not routed(status, in_force, copied):
         return True
-    if status.ledger.champion_back_at is not None:
+    ledgers = asked(status)
+    if any(one.champion_back_at is not None for one in ledgers):
         return True
     index = status.current_step_index
     counts = index is not None and index < len(steps) and steps[index].exposes
-    return counts and not status.ledger.step_observations
+    return counts and not all(one.step_observations for one in ledgers)
 
 
 def _young(then: datetime, now: datetime, seconds: float) -> bool:

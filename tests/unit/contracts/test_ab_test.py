@@ -61,6 +61,22 @@ def test_without_a_word_half_of_the_users_are_split_a_winner_is_promoted_and_the
             {"name": "revenue", "minimumEffect": "5", "scores": {"low": "9", "high": "9"}},
             f"{TEST}.goal.scores: got 9 to 9, expected low < high",
         ),
+        (
+            f"{TEST}.rivals",
+            [{"alias": "bold", "split": 50}],
+            f"{TEST}.rivals: the splits of all challengers sum to 100; expected at most 99, because the champion needs",
+        ),
+        (
+            f"{TEST}.rivals",
+            [{"alias": "bold", "split": 5}, {"alias": "bold", "split": 5}],
+            f"{TEST}.rivals[1].alias: got 'bold', which another rival has too; expected a different one",
+        ),
+        (
+            f"{TEST}.rivals",
+            [{"alias": "challenger", "split": 5}],
+            f"{TEST}.rivals[0].alias: got 'challenger', which is registry.candidateAlias; expected another",
+        ),
+        (f"{TEST}.rivals", [{"alias": f"r{n}", "split": 5} for n in range(4)], f"{TEST}.rivals: "),
         (f"{TEST}.goal.alpha", "1", f"{TEST}.goal.alpha: got 1, expected more than 0 and less than 1"),
         (
             f"{TEST}.goal.name",
@@ -84,6 +100,13 @@ def test_without_a_word_half_of_the_users_are_split_a_winner_is_promoted_and_the
 def test_a_test_that_cannot_be_meant_is_refused_at_the_field(path: str, value: object, expected: str):
     (problem,) = said(changed(document(), path, value))
     assert problem.startswith(expected)
+
+
+def test_challengers_are_named_with_their_splits_in_the_order_of_the_spec():
+    rivals = [{"alias": "bold", "split": 20}, {"alias": "calm", "split": 5}]
+    spec = validated(ModelRollout, changed(document(), f"{TEST}.rivals", rivals), source="rollout.yaml").spec
+    assert list(spec.splits.items()) == [("challenger", 50), ("bold", 20), ("calm", 5)]
+    assert spec.strategy.ab_test.challengers == 3
 
 
 def test_a_goal_with_scores_is_a_mean_and_says_its_bounds_as_they_were_written():

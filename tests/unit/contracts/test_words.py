@@ -26,7 +26,7 @@ SERVICE = {
 
 def test_every_reason_explains_one_condition_or_is_the_quiet_one_or_an_events_alone() -> None:
     grouped = [reason for reasons in REASONS.values() for reason in reasons]
-    alone = [Reason.AS_EXPECTED, Reason.REQUEST_REFUSED, Reason.ROLLBACK_WINDOW_OVER]
+    alone = [Reason.AS_EXPECTED, Reason.OUTDONE, Reason.REQUEST_REFUSED, Reason.ROLLBACK_WINDOW_OVER]
     assert sorted([*grouped, *alone]) == sorted(Reason)
     assert set(REASONS) == set(ConditionType)
 

@@ -9,13 +9,16 @@ from kanarya_contracts.names import Verb
 from kanarya_rollout.testing import ERRORS, Quality, Simulation, a_rollout
 
 GATE = {**ERRORS, "minSamples": 10, "margin": {"tolerate": "1.2", "refuse": "2.0", "negligible": "0.1"}}
-SPLITS = (1, 30, 50, 99)
+SPLITS = (1, 30, 50, 79)
+RIVAL = {"alias": "bold", "split": 20}
+VERSIONS = ["1", "2", "3", "4"]
 VERBS = [verb for verb in Verb if verb is not Verb.UNDO]
 
 
-def spec(split: int, on_winner: str, on_no_difference: str):
+def spec(split: int, on_winner: str, on_no_difference: str, rivals=()):
     test = {
         "split": split,
+        "rivals": list(rivals),
         "sticky": {"header": "x-user-id"},
         "goal": {"name": "purchase", "minimumEffect": "0.2"},
         "onWinner": on_winner,
@@ -29,14 +32,15 @@ class AnyOrderOfUsers(RuleBasedStateMachine):
         super().__init__()
         self.no_difference = "rollback"
         self.world = Simulation(spec(50, "promote", self.no_difference))
-        for version in ("1", "2", "3"):
+        for version in VERSIONS:
             self.world.registry.register(version)
         self.world.registry.aliases["champion"] = "1"
 
-    @initialize()
-    def a_challenger(self) -> None:
+    @initialize(rivals=st.sampled_from([[], [RIVAL]]))
+    def a_challenger(self, rivals) -> None:
+        self.world.store.put(spec(50, "promote", self.no_difference, rivals))
         self.world.until(lambda status: status.stable is not None)
-        self.world.registry.aliases["challenger"] = "2"
+        self.world.registry.aliases |= {"challenger": "2", "bold": "3"}
 
     @rule(requests=st.sampled_from([0, 1, 20, 300]), passes=st.integers(1, 12))
     def passes(self, requests: int, passes: int) -> None:
@@ -54,25 +58,26 @@ class AnyOrderOfUsers(RuleBasedStateMachine):
         split=st.sampled_from(SPLITS),
         on_winner=st.sampled_from(["promote", "pause"]),
         on_no_difference=st.sampled_from(["rollback", "pause", "promote"]),
+        rivals=st.sampled_from([[], [RIVAL]]),
     )
-    def edited(self, split: int, on_winner: str, on_no_difference: str) -> None:
+    def edited(self, split: int, on_winner: str, on_no_difference: str, rivals) -> None:
         self.no_difference = on_no_difference
-        self.world.store.put(spec(split, on_winner, on_no_difference))
+        self.world.store.put(spec(split, on_winner, on_no_difference, rivals))
         self.step(100)
 
     @rule(
-        version=st.sampled_from(["1", "2", "3"]),
+        version=st.sampled_from(VERSIONS),
         reached=st.sampled_from([0.2, 0.5, 0.5, 0.9]),
         errors=st.sampled_from([0, 0, 0.5]),
     )
     def behaves(self, version: str, reached: float, errors: float) -> None:
         self.world.quality[version] = Quality(reached=reached, errors=errors)
 
-    @rule(version=st.sampled_from(["1", "2", "3"]))
-    def challenged(self, version: str) -> None:
-        self.world.registry.aliases["challenger"] = version
+    @rule(version=st.sampled_from(VERSIONS), alias=st.sampled_from(["challenger", "bold", "champion"]))
+    def named(self, version: str, alias: str) -> None:
+        self.world.registry.aliases[alias] = version
 
-    @rule(version=st.sampled_from(["2", "3"]), passes=st.integers(0, 5))
+    @rule(version=st.sampled_from(VERSIONS[1:]), passes=st.integers(0, 5))
     def server_dies(self, version: str, passes: int) -> None:
         self.world.serving.behaviour[version] = "failed"
         if version in self.world.serving.processes:
@@ -113,23 +118,38 @@ class AnyOrderOfUsers(RuleBasedStateMachine):
     @invariant()
     def users_are_told_apart_whenever_they_are_split(self) -> None:
         asked, sticky = self.world.traffic.asked, self.world.traffic.sticky
-        shared = [version for version, share in asked.items() if 0 < share < 100]
+        shared = {version for version, share in asked.items() if 0 < share < 100}
         if shared:
-            (zone,) = sticky.zones
-            assert zone.version in shared
-            assert sticky.salt == f"iris/{zone.version}"
-            assert self.world.status.stable.version != zone.version
+            zones = {zone.version: zone.first for zone in sticky.zones if zone.version is not None}
+            assert len(shared - zones.keys()) == 1  # the champion
+            assert shared & zones.keys() == shared - {self.world.status.stable.version}
+            buckets = [bucket for one in zones for bucket in range(zones[one], zones[one] + asked.get(one, 0))]
+            assert len(buckets) == len(set(buckets))
+            assert set(zones) <= set(sticky.salt.removeprefix("iris/").split("+"))
 
     @invariant()
-    def a_candidate_has_nobody_a_split_or_everybody(self) -> None:
-        assert self.world.status.canary_weight in {0, *SPLITS, 100}
+    def a_challenger_has_nobody_a_split_or_everybody(self) -> None:
+        status = self.world.status
+        assert status.canary_weight in {0, *SPLITS, RIVAL["split"], 100}
+        assert all(one.canary_weight in {0, *SPLITS, RIVAL["split"]} for one in status.rivals)
+        assert all(one.canary_weight == 0 for one in status.rivals if one.out is not None or status.canary_weight == 100)
+
+    @invariant()
+    def every_challenger_is_another_version(self) -> None:
+        status = self.world.status
+        if status.current_step_index is not None:
+            versions = [status.stable.version, status.candidate.version, *(one.candidate.version for one in status.rivals)]
+            assert len(versions) == len(set(versions))
+            assert len({status.candidate_alias, *(one.alias for one in status.rivals)}) == len(versions) - 1
 
     @invariant()
     def no_user_is_evidence_twice(self) -> None:
         status = self.world.status
-        for one in status.evidence if status.candidate is not None else ():
-            if one.metric == "purchase":
-                assert one.candidate.n <= self.world.answered[status.candidate.version]
+        judged = [(status.candidate, status.evidence)] if status.candidate is not None else []
+        for ref, evidence in [*judged, *((one.candidate, one.evidence) for one in status.rivals)]:
+            for one in evidence:
+                if one.metric == "purchase":
+                    assert one.candidate.n <= self.world.answered[ref.version]
 
     @invariant()
     def a_difference_is_said_only_with_its_interval(self) -> None:

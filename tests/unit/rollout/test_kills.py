@@ -131,6 +131,67 @@ def test_killed_before_or_after_any_write_of_an_undo_it_ends_the_same(delay: int
         assert outcome(world) == expected, f"killed at {moment}"
 
 
+USERS = {
+    "split": 30,
+    "rivals": [{"alias": "bold", "split": 20}, {"alias": "calm", "split": 20}],
+    "sticky": {"header": "x-user-id"},
+    "goal": {"name": "purchase", "minimumEffect": "0.2"},
+}
+
+
+def of_several(kill_at: int | None, *, delay: int) -> tuple[Simulation, dict[str, Process], int]:
+    """An A/B test of three: version 3 answers errors and is taken out, version 2 is better than 1 and 4 and is promoted."""
+    world = Simulation(a_rollout(strategy={"abTest": USERS}, metrics=GATES[:1]))
+    world.fuse.at = kill_at
+    world.traffic.delay = delay
+    world.quality = {"1": Quality(reached=0.3), "2": Quality(reached=0.7), "4": Quality(reached=0.3)}
+    world.quality["3"] = Quality(reached=0.3, errors=0.4)
+    world.registry.register("1", alias="champion")
+    kills, processes = 0, dict[str, Process]()
+    for _ in range(150):
+        flowing = world.traffic.now.get("2", 0) > 0 and not promotion(world)
+        kills += not world.tick_or_die(requests=100 if flowing else 0)
+        processes |= world.serving.processes
+        assert nobody_is_given_more_than_the_status_says(world)
+        if world.status.stable is not None and world.traffic.now == {"1": 100} and "2" not in world.registry.versions:
+            for version, alias in (("2", "challenger"), ("3", "bold"), ("4", "calm")):
+                world.challenge(version, alias=alias)
+        if promotion(world) and all(one.gone for one in world.status.rivals) and world.status.retiring is None:
+            break
+    for _ in range(3):
+        world.tick()
+    return world, processes, kills
+
+
+def nobody_is_given_more_than_the_status_says(world: Simulation) -> bool:
+    """But for who was outdone: it did no harm, and its users move when the gateway hears of the promotion."""
+    status, asked = world.status, world.traffic.asked
+    if status.candidate is None or status.stable is None:
+        return True
+    outdone = {one.candidate.version for one in status.rivals if one.out is not None and one.out.reason == "Outdone"}
+    said = {one.candidate.version: one.canary_weight for one in status.rivals if one.candidate.version not in outdone}
+    said[status.candidate.version] = 100 if status.stable.version == status.candidate.version else status.canary_weight
+    return all(asked.get(version, 0) <= weight for version, weight in said.items())
+
+
+@pytest.mark.parametrize("delay", [0, 2])
+def test_killed_before_or_after_any_write_of_a_test_of_several_it_ends_the_same_and_counts_nothing_twice(delay: int):
+    calm, _, _ = of_several(None, delay=delay)
+    expected = {**outcome(calm), "out": [(one.candidate.version, one.out.reason) for one in calm.status.rivals]}
+    assert (expected["stable"], expected["running"], expected["gateway"]) == ("2", {"2"}, {"2": 100})
+    assert expected["out"] == [("3", "GateRefused"), ("4", "Outdone")]
+    for moment in range(calm.fuse.moments):
+        world, processes, kills = of_several(moment, delay=delay)
+        assert kills == 1, f"the fuse at {moment} did not go"
+        assert {**outcome(world), "out": [(one.candidate.version, one.out.reason) for one in world.status.rivals]} == expected
+        seen = {one.candidate.version: one.evidence for one in world.status.rivals} | {"2": world.status.evidence}
+        for version, evidence in seen.items():
+            for row in evidence:
+                counted = "users" if row.metric == "purchase" else "requests"
+                of = "purchase" if row.metric == "purchase" else None
+                assert row.candidate.n <= processes[version].counts[version, counted, None, of], f"killed at {moment}"
+
+
 def test_the_fuse_ends_a_pass_where_it_is_told():
     world = Simulation()
     world.registry.register("1", alias="champion")

@@ -9,7 +9,7 @@ field is a problem, because a misspelt gate is a gate that is not there. No floa
                                                        status    what the controller knows and goes on from
 """
 
-from kanarya_contracts.rollout.ab_test import ABTest, Goal, GoalSignal, Sticky
+from kanarya_contracts.rollout.ab_test import ABTest, Goal, GoalSignal, RivalSpec, Sticky
 from kanarya_contracts.rollout.freeze import DAYS, FreezeWindow
 from kanarya_contracts.rollout.gate import GateSpec, Margin, ScoreBounds, Signal
 from kanarya_contracts.rollout.resource import ModelRollout, Request
@@ -21,7 +21,9 @@ from kanarya_contracts.rollout.status import (
     Interval,
     Ledger,
     ModelRolloutStatus,
+    Out,
     Quarantined,
+    Rival,
     Tally,
     Verdict,
     VersionRef,
@@ -48,10 +50,13 @@ __all__ = [
     "ModelRollout",
     "ModelRolloutSpec",
     "ModelRolloutStatus",
+    "Out",
     "Pause",
     "Quarantined",
     "RegistryRef",
     "Request",
+    "Rival",
+    "RivalSpec",
     "ScoreBounds",
     "SetMirror",
     "Signal",

@@ -14,6 +14,13 @@ from kanarya_contracts.rollout.gate import ScoreBounds
 GoalSignal = Literal["goals", "goal-scores"]
 """What is counted for a goal: users, and those of them who reached it; users, with the sum and the sum of squares of scores."""
 
+_MOST_RIVALS = 3
+"""An HTTPRoute has sixteen rules at most: for each challenger's users and for the split, by REST and by gRPC, that is ten, and
+one more for each version that is asked for by its number."""
+
+_MOST = 99
+"""Percent of users that challengers may have together."""
+
 _HTTP_NAME = r"^[A-Za-z0-9][-A-Za-z0-9_.]{0,126}$"
 
 
@@ -73,12 +80,24 @@ class Goal(Strict):
         return agreed(self, wrong)
 
 
+class RivalSpec(Strict):
+    """One challenger more."""
+
+    alias: str = Field(min_length=1)
+    """What points to it in the registry, as `registry.candidateAlias` points to the first."""
+    split: Annotated[int, Field(ge=1, le=98)]
+    """Percent of users that get it."""
+
+
 class ABTest(Strict):
     """Users are split once and for all, until one version turns out to be the better one, or neither. Gates go on watching:
     one that refuses ends the test, and nothing is promoted before all of them agree."""
 
     split: Annotated[int, Field(ge=1, le=99)] = 50
     """Percent of users that get the candidate. Moving it moves no more users than it says."""
+    rivals: Annotated[tuple[RivalSpec, ...], Field(max_length=_MOST_RIVALS)] = ()
+    """Challengers beside that one, each compared with the champion (A/B/n). The test begins when all of them are there, and
+    every alpha and beta is divided by their number. What the splits leave is the champion's."""
     sticky: Sticky
     """What tells users apart."""
     goal: Goal
@@ -90,3 +109,23 @@ class ABTest(Strict):
     """When the candidate is better, and every gate agrees. `pause`: a person decides; the split stays."""
     on_no_difference: Literal["rollback", "pause", "promote"] = "rollback"
     """When the difference is surely smaller than `minimumEffect`, whichever way."""
+
+    @property
+    def challengers(self) -> int:
+        """How many versions are compared with the champion."""
+        return 1 + len(self.rivals)
+
+    @model_validator(mode="after")
+    def _room_for_all(self) -> Self:
+        aliases, total = [one.alias for one in self.rivals], self.split + sum(one.split for one in self.rivals)
+        wrong = [
+            problem(f"got {alias!r}, which another rival has too; expected a different one", "rivals", index, "alias")
+            for index, alias in enumerate(aliases)
+            if alias in aliases[:index]
+        ]
+        if total > _MOST:
+            text = (
+                f"the splits of all challengers sum to {total}; expected at most {_MOST}, because the champion needs users too"
+            )
+            wrong.append(problem(text, "rivals"))
+        return agreed(self, wrong)

@@ -128,6 +128,15 @@ class ModelRolloutSpec(Strict):
         test = self.strategy.ab_test
         return (*self.analysis.metrics, *((test.goal,) if test is not None else ()))
 
+    @property
+    def splits(self) -> dict[str, int]:
+        """Challengers of an A/B test by alias, with the percent of users that each gets, in the order of their buckets; {}
+        without a test."""
+        test = self.strategy.ab_test
+        if test is None:
+            return {}
+        return {self.registry.candidate_alias: test.split, **{one.alias: one.split for one in test.rivals}}
+
     @model_validator(mode="after")
     def _steps_fit(self) -> Self:
         return agreed(self, [*self._gates_named(), *self._mirrors_made(), *self._pairs_made(), *self._ends_reached()])
@@ -209,4 +218,9 @@ class ModelRolloutSpec(Strict):
             if metric.test == "sample-ratio":
                 text = "got sample-ratio, which counts requests; strategy.abTest draws users, and checks their split itself"
                 wrong.append(problem(text, "analysis", "metrics", index, "test"))
+        taken = {self.registry.stable_alias: "registry.stableAlias", self.registry.candidate_alias: "registry.candidateAlias"}
+        for index, rival in enumerate(test.rivals):
+            if rival.alias in taken:
+                text = f"got {rival.alias!r}, which is {taken[rival.alias]}; expected another"
+                wrong.append(problem(text, "strategy", "abTest", "rivals", index, "alias"))
         return agreed(self, wrong)

@@ -110,6 +110,20 @@ class Evidence(Strict):
     """One sentence for people."""
 
 
+class Out(Strict):
+    """How a challenger left a test that went on without it, or that another one won."""
+
+    reason: str
+    """Why, as a `Reason`."""
+    message: str = ""
+    """Why, as a sentence."""
+    since: datetime
+    """When."""
+
+
+Bucket = Annotated[int, Field(ge=0, le=99)]
+"""One of the hundred that an A/B test's users are in."""
+
 _Kept = Annotated[
     Mapping[str, Mapping[str, list[str]]],
     PlainSerializer(
@@ -135,11 +149,35 @@ class Ledger(Strict):
     """When the candidate's first request was counted."""
     let_go_at: datetime | None = None
     """When the gateway was first seen to send `retiring`, or `warm`, nothing."""
+    away_since: datetime | None = None
+    """In an A/B test of several: since when this challenger has had no ready server."""
     champion_lost: bool = False
     """Whether the champion was seen without a ready server while the candidate had weight: the split is not what the status
     says then, and what is counted is no evidence until `analysis.interval` after it is back."""
     champion_back_at: datetime | None = None
     """When it was seen ready again."""
+
+
+class Rival(Strict):
+    """A challenger of an A/B test of several that is not `status.candidate` now. The fields that it shares with the status mean
+    what they mean there; whoever is `candidate` and who is a rival makes no difference to the test."""
+
+    alias: str
+    """What pointed to it in the registry when the test began."""
+    candidate: VersionRef
+    """The version, pinned."""
+    canary_weight: Percent = 0
+    """Percent of users that the gateway is to send to it."""
+    first_bucket: Bucket = 0
+    """The lowest of its users' buckets."""
+    evidence: tuple[Evidence, ...] = ()
+    """What each gate has seen of it, and what it says."""
+    out: Out | None = None
+    """Why it is in the test no more; None while it is."""
+    gone: bool = False
+    """Whether its server may be stopped: it is out, and the gateway has let go of it."""
+    ledger: Ledger = Ledger()
+    """The controller's own book-keeping."""
 
 
 class Audit(Strict):
@@ -180,6 +218,13 @@ class ModelRolloutStatus(Strict):
     """The champion."""
     candidate: VersionRef | None = None
     """The present candidate, or the last one after it was promoted, refused or rolled back."""
+    candidate_alias: str | None = None
+    """What pointed to it in the registry, where that was not `registry.candidateAlias`: in an A/B test of several."""
+    first_bucket: Bucket = 0
+    """In an A/B test of several, the lowest of the candidate's users' buckets. Set with the weights, so that an edit of the
+    spec moves nobody before it moves them."""
+    rivals: tuple[Rival, ...] = ()
+    """In an A/B test of several: every other challenger, by alias, those included that are out."""
     warm: VersionRef | None = None
     """The champion before the last promotion, while its server is kept for `rollbackWindow`. It has no traffic."""
     warm_since: datetime | None = None

@@ -8,7 +8,8 @@ decision.
     evidence    counters → windows → gates           (counters: deltas, resets, new processes)
     candidate   pinned, verified, started; what the registry says of it later
     steps       which step, when it ends; promotion after the last; deadline
-    ab_test     users in two groups, and what ends their test
+    ab_test     users in groups, and what ends their test
+    rivals      several challengers in one test: each has its turn as the candidate
     ending      rolled back or promoted; the verdict for the registry
     champion    the first stable version, one moved by hand, the one that leaves
     undo        the one that stays warm after a promotion, and the way back to it
@@ -24,15 +25,28 @@ from collections.abc import Mapping
 
 from kanarya_contracts.names import Reason
 from kanarya_contracts.rollout import ModelRollout, VersionRef
-from kanarya_rollout.decide import ab_test, aftermath, audit, candidate, champion, ending, evidence, requests, steps, undo
+from kanarya_rollout.decide import (
+    ab_test,
+    aftermath,
+    audit,
+    candidate,
+    champion,
+    ending,
+    evidence,
+    requests,
+    rivals,
+    steps,
+    undo,
+)
 from kanarya_rollout.decide.conditions import degraded
 from kanarya_rollout.decide.decision import AliasMove, Decision, Event, Wanted
 from kanarya_rollout.decide.draft import Draft
+from kanarya_rollout.decide.rivals import sides
 from kanarya_rollout.decide.trouble import settle_degraded
 from kanarya_rollout.decide.weights import copies, exposed, falls, shares
 from kanarya_rollout.observation import Observation
 
-__all__ = ["AliasMove", "Decision", "Event", "Wanted", "copies", "decide", "degraded", "falls", "shares"]
+__all__ = ["AliasMove", "Decision", "Event", "Wanted", "copies", "decide", "degraded", "falls", "shares", "sides"]
 
 
 def decide(rollout: ModelRollout, observation: Observation) -> Decision:
@@ -66,24 +80,31 @@ def decide(rollout: ModelRollout, observation: Observation) -> Decision:
 
 def _go_on(draft: Draft) -> None:
     """A candidate is on its way. Whatever ends it comes before whatever moves it on."""
-    evidence.fold(draft)
-    candidate.heed_registry(draft)
-    if draft.on_its_way and not candidate.promoted_by_hand(draft, draft.registry):
-        _heed_gates(draft)
+    entered = len(rivals.others(draft.status))
+    rivals.each(draft, _heed)
+    left = len(rivals.others(draft.status)) < entered
     if draft.verifying:
         candidate.verify(draft)
     elif draft.on_its_way:
-        candidate.withdraw_from_traffic(draft)
-        if not draft.verifying:
+        rivals.each(draft, candidate.withdraw_from_traffic)
+        if not draft.verifying and not left:  # who was taken out goes first, before somebody else gets more
             steps.advance(draft)
+    if draft.on_its_way:
+        rivals.each(draft, _begin)
+
+
+def _heed(draft: Draft) -> None:
+    """Whether the candidate may stay on its way."""
+    evidence.fold(draft)
+    candidate.heed_registry(draft)
+    refusing = evidence.failed(draft)
+    if draft.on_its_way and refusing and not candidate.promoted_by_hand(draft, draft.registry):
+        ending.roll_back(draft, Reason.GATE_REFUSED, "; ".join(f"{one.metric}: {one.message}" for one in refusing))
+
+
+def _begin(draft: Draft) -> None:
     if exposed(draft.status) and not exposed(draft.before):
         evidence.begin(draft)
-
-
-def _heed_gates(draft: Draft) -> None:
-    refusing = evidence.failed(draft)
-    if refusing:
-        ending.roll_back(draft, Reason.GATE_REFUSED, "; ".join(f"{one.metric}: {one.message}" for one in refusing))
 
 
 def _rest(draft: Draft) -> None:
@@ -95,6 +116,7 @@ def _rest(draft: Draft) -> None:
     candidate.pin(draft)
     if not draft.on_its_way:
         champion.settle_progress(draft)
+        candidate.settle_missing(draft)
         champion.settle_first(draft)
 
 
@@ -106,7 +128,7 @@ def _wanted(draft: Draft) -> Wanted | None:
         return None
     on_its_way = draft.status.candidate if draft.on_its_way else None
     others: dict[str, VersionRef] = {}
-    for ref in (on_its_way, draft.status.warm, draft.status.retiring, new):
+    for ref in (on_its_way, *rivals.running(draft.status), draft.status.warm, draft.status.retiring, new):
         if ref is not None and ref.digest is not None and ref.version != stable.version:
             others.setdefault(ref.version, ref)
     return Wanted(stable=stable, others=tuple(others.values()))

@@ -6,8 +6,8 @@ wait here, `MOST` of them, and of what is decided beyond that the number alone i
 
 import hashlib
 
-from kanarya_contracts.audit import Asked, Decided, Record, Standing, sealed
-from kanarya_contracts.rollout import Audit, ModelRolloutStatus, Request
+from kanarya_contracts.audit import Asked, Beside, Decided, Record, Standing, Witness, sealed
+from kanarya_contracts.rollout import Audit, ModelRolloutStatus, Request, Rival
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.observation import Archive
 
@@ -48,6 +48,7 @@ def _recorded(draft: Draft, archive: Archive, known: Audit) -> Audit:
             before=_standing(draft.before),
             after=_standing(draft.status),
             gates=draft.status.evidence if draft.before.current_step_index is not None else (),
+            rivals=_witnesses(draft) if draft.before.current_step_index is not None else (),
             query=archive.query,
             missed=known.missed,
         )
@@ -70,7 +71,16 @@ def _standing(status: ModelRolloutStatus) -> Standing:
         weight=status.canary_weight,
         mirror=status.canary_mirror,
         step=status.current_step_index,
+        rivals=tuple([_beside(one) for one in status.rivals]),
     )
+
+
+def _beside(one: Rival) -> Beside:
+    return Beside(candidate=one.candidate, weight=one.canary_weight, out=one.out.reason if one.out is not None else None)
+
+
+def _witnesses(draft: Draft) -> tuple[Witness, ...]:
+    return tuple([Witness(version=one.candidate.version, gates=one.evidence) for one in draft.status.rivals])
 
 
 def _chain(draft: Draft) -> str:

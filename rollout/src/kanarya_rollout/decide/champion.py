@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from kanarya_contracts.names import TAG_DIGEST, ConditionType, Reason
 from kanarya_contracts.rollout import VersionRef
-from kanarya_rollout.decide import quarantine
+from kanarya_rollout.decide import quarantine, rivals
 from kanarya_rollout.decide.draft import Draft
 from kanarya_rollout.decide.weights import agree, shares
 from kanarya_rollout.observation import RegisteredVersion, Unread
@@ -86,6 +86,7 @@ def adopt(draft: Draft) -> None:
 def retire(draft: Draft) -> None:
     """Let go of the version that is leaving, when the gateway has, and has for LINGER. What is warm is watched in the same
     way, so that it can leave at once when its window ends."""
+    rivals.retire(draft, LINGER)
     leaving, stable = draft.status.retiring or draft.status.warm, draft.status.stable
     if leaving is None or stable is None:
         return

@@ -128,9 +128,11 @@ class Reading:
         """The ledger after this reading. Series that were not read now keep their place."""
         return self._used
 
-    def window(self, signal: Signal | GoalSignal, bound: float | None = None, *, weight: int | None = None) -> Observed:
+    def window(
+        self, signal: Signal | GoalSignal, bound: float | None = None, *, weight: int | None = None, of: int = 100
+    ) -> Observed:
         """New observations of both versions. `bound`: seconds beyond which an answer is slow, for `slow`. `weight`: percent
-        that the gateway was to send to the candidate all the while, for `requests` and goals."""
+        that the gateway was to send to the candidate all the while, and `of`, to both versions, for `requests` and goals."""
         candidate, stable = self._new[self.pair.candidate].values(), self._new[self.pair.stable].values()
         if signal == "scores":
             return Scores(candidate=_sums(candidate), stable=_sums(stable))
@@ -139,13 +141,13 @@ class Reading:
         if signal == "pairs":
             return Pairs(**{outcome: _total(candidate, "pairs", outcome) for outcome in OUTCOMES})
         if signal == "requests":
-            return Split(candidate_n=_split(candidate), stable_n=_split(stable), weight=weight)
+            return Split(candidate_n=_split(candidate), stable_n=_split(stable), weight=weight, of=of)
         if signal == "goals":
-            return Reported(users=_reached(candidate, stable, self._goal), weight=weight)
+            return Reported(users=_reached(candidate, stable, self._goal), weight=weight, of=of)
         if signal == "goal-scores":
             ours, theirs = (_sums(one, _GOAL_SCORES, self._goal) for one in (candidate, stable))
             outside = _total(candidate, "goal-outside", self._goal), _total(stable, "goal-outside", self._goal)
-            return Reported(users=Scores(candidate=ours, stable=theirs), outside=outside, weight=weight)
+            return Reported(users=Scores(candidate=ours, stable=theirs), outside=outside, weight=weight, of=of)
         candidate_n, candidate_bad = self._good_or_bad(candidate, signal, bound)
         stable_n, stable_bad = self._good_or_bad(stable, signal, bound)
         return Window(candidate_n=candidate_n, candidate_bad=candidate_bad, stable_n=stable_n, stable_bad=stable_bad)

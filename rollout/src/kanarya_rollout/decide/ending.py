@@ -3,17 +3,23 @@ that is written on the version in the registry.
 """
 
 import json
+from datetime import datetime
 
 from kanarya_contracts.names import TAG_VERDICT, ConditionType, Reason
 from kanarya_contracts.rollout import ModelRolloutStatus
-from kanarya_rollout.decide import quarantine
+from kanarya_rollout.decide import quarantine, rivals
 from kanarya_rollout.decide.decision import AliasMove
 from kanarya_rollout.decide.draft import Draft
 
 
 def roll_back(draft: Draft, reason: Reason, message: str) -> None:
-    """Nothing to the candidate from now on. Its server is stopped when the gateway has let go of it."""
+    """Nothing to the candidate from now on. Its server is stopped when the gateway has let go of it. A test of several goes on
+    without it."""
     candidate = draft.candidate
+    if rivals.step_aside(draft, reason, message):
+        quarantine.put(draft, candidate, reason, message)
+        draft.tell(reason, f"version {candidate.version} is out of the test: {message}", warning=True)
+        return
     if not draft.verifying:
         draft.change(retiring=candidate)
         draft.note(let_go_at=None)
@@ -26,8 +32,20 @@ def roll_back(draft: Draft, reason: Reason, message: str) -> None:
     draft.tell(reason, f"version {candidate.version} was rolled back: {message}", warning=True)
 
 
+def roll_back_all(draft: Draft, reason: Reason, message: str) -> None:
+    """The same for everyone in the test."""
+    for one in rivals.dismiss(draft, reason, lambda _: message):
+        quarantine.put(draft, one, reason, message)
+    roll_back(draft, reason, message)
+
+
 def begin_promotion(draft: Draft, reason: Reason, message: str) -> None:
-    """Everything to the candidate; the reason waits in Promoted, still False, until the gateway has it."""
+    """Everything to the candidate; the reason waits in Promoted, still False, until the gateway has it. Rivals are out: where
+    evidence has decided, they have had their test."""
+    outdone = f"version {draft.candidate.version} was promoted"
+    for one in rivals.dismiss(draft, Reason.OUTDONE, lambda rival: "; ".join([outdone, *rivals.sayings(rival.evidence)])):
+        if reason == Reason.GATES_AGREED:
+            quarantine.put(draft, one, Reason.OUTDONE, outdone)
     draft.change(
         canary_weight=100,
         canary_mirror=0,
@@ -62,29 +80,39 @@ def finish_promotion(draft: Draft) -> None:
 
 def missing_verdict(draft: Draft) -> dict[str, dict[str, str]]:
     """Tags that the registry should have and, as far as it was read, has not. Deterministic in the status."""
-    candidate, text = draft.status.candidate, _verdict(draft.name, draft.status)
-    if candidate is None or text is None or draft.registry is None:
-        return {}
-    views = [view for view in (draft.registry.candidate, draft.registry.stable) if view and view.version == candidate.version]
-    ended_now = draft.before.current_step_index is not None and draft.registry.pinned_exists
-    known = any(view.tags.get(TAG_VERDICT) == text for view in views)
-    return {candidate.version: {TAG_VERDICT: text}} if not known and (views or ended_now) else {}
+    view, found = draft.registry, dict[str, dict[str, str]]()
+    if view is None:
+        return found
+    was = {one.candidate.version for one in rivals.others(draft.before)}
+    if draft.before.candidate is not None and draft.before.current_step_index is not None:
+        was.add(draft.before.candidate.version)
+    for version, text in _verdicts(draft.name, draft.status).items():
+        named = (view.candidate, view.stable, *view.rivals.values())
+        views = [one for one in named if one is not None and one.version == version]
+        ended_now = version in was and version not in view.gone
+        if (views or ended_now) and not any(one.tags.get(TAG_VERDICT) == text for one in views):
+            found[version] = {TAG_VERDICT: text}
+    return found
 
 
-def _verdict(name: str, status: ModelRolloutStatus) -> str | None:
-    """How the last rollout ended, as JSON; None while one is on its way."""
-    if status.current_step_index is not None:
-        return None
-    for kind in (ConditionType.PROMOTED, ConditionType.ROLLED_BACK):
+def _verdicts(name: str, status: ModelRolloutStatus) -> dict[str, str]:
+    """Version → how its rollout ended, as JSON; without those that are on their way."""
+    found = {}
+    for one in status.rivals:
+        if one.out is not None:
+            found[one.candidate.version] = _verdict(
+                name, ConditionType.ROLLED_BACK, one.out.reason, one.out.message, one.out.since
+            )
+    if status.current_step_index is not None or status.candidate is None:
+        return found
+    for kind in (ConditionType.ROLLED_BACK, ConditionType.PROMOTED):
         condition = status.condition(kind)
         if condition is not None and condition.status == "True":
-            return json.dumps(
-                {
-                    "rollout": name,
-                    "verdict": kind.value,
-                    "reason": condition.reason,
-                    "message": condition.message,
-                    "at": condition.last_transition_time.isoformat(timespec="seconds"),
-                }
-            )
-    return None
+            since = condition.last_transition_time
+            found[status.candidate.version] = _verdict(name, kind, condition.reason, condition.message, since)
+    return found
+
+
+def _verdict(name: str, kind: ConditionType, reason: str, message: str, since: datetime) -> str:
+    at = since.isoformat(timespec="seconds")
+    return json.dumps({"rollout": name, "verdict": kind.value, "reason": reason, "message": message, "at": at})

@@ -98,6 +98,23 @@ def verdict(draft: Draft, name: str) -> Verdict:
     return next((one.verdict for one in draft.status.evidence if one.metric == name), "NoData")
 
 
+def agreed(draft: Draft) -> bool:
+    """Whether every gate speaks for the candidate, or has nothing to say and need not."""
+    return all(_agrees(draft, spec) for spec in draft.spec.analysis.metrics)
+
+
+def _agrees(draft: Draft, spec: GateSpec) -> bool:
+    said = verdict(draft, spec.name)
+    return said == "Successful" or (said == "NoData" and spec.on_no_data == "pass")
+
+
+def silent(draft: Draft) -> list[str]:
+    """Gates whose silence is to end the rollout."""
+    return [
+        one.name for one in draft.spec.analysis.metrics if one.on_no_data == "fail" and verdict(draft, one.name) == "NoData"
+    ]
+
+
 def failed(draft: Draft) -> tuple[Evidence, ...]:
     """Gates that refuse the candidate."""
     return tuple(one for one in draft.status.evidence if one.verdict == "Failed")
@@ -140,8 +157,8 @@ def _counts(draft: Draft, reading: Reading) -> bool:
 
 def _windows(draft: Draft, plan: Plan, reading: Reading, bounds: Mapping[str, float]) -> dict[str, Observed]:
     """Gate → what is new for it; without those for which nothing is."""
-    weight = _weight(draft)
-    found = {name: reading.window(signal, bounds.get(name), weight=weight) for name, signal in plan.signals.items()}
+    weight, of = _weight(draft)
+    found = {name: reading.window(signal, bounds.get(name), weight=weight, of=of) for name, signal in plan.signals.items()}
     return {name: window for name, window in found.items() if window}
 
 
@@ -151,9 +168,11 @@ def _observed(draft: Draft, windows: Mapping[str, Observed]) -> dict[str, int]:
     return {name: n + windows[name].candidate_n if name in windows else n for name, n in observed.items()}
 
 
-def _weight(draft: Draft) -> int | None:
-    """The candidate's weight, if the gateway has it; None while it is on its way."""
-    return draft.before.canary_weight if routed(draft.before, draft.seen.in_force, draft.seen.copies) else None
+def _weight(draft: Draft) -> tuple[int | None, int]:
+    """The candidate's weight, if the gateway has it, or None while it is on its way; and what both versions have together."""
+    if not routed(draft.before, draft.seen.in_force, draft.seen.copies):
+        return None, 100
+    return draft.before.canary_weight, 100 - sum(one.canary_weight for one in draft.before.rivals)
 
 
 def _unpinned(name: str) -> Evidence:

@@ -3,11 +3,11 @@ now is answered in the status and with an event, which say why.
 """
 
 from kanarya_contracts.names import ConditionType, Reason, Verb
-from kanarya_contracts.rollout import Request
-from kanarya_rollout.decide import quarantine, steps, undo
+from kanarya_contracts.rollout import Request, VersionRef
+from kanarya_rollout.decide import quarantine, rivals, steps, undo
 from kanarya_rollout.decide.champion import pinned
 from kanarya_rollout.decide.draft import Draft
-from kanarya_rollout.decide.ending import begin_promotion, roll_back
+from kanarya_rollout.decide.ending import begin_promotion, roll_back_all
 from kanarya_rollout.decide.trouble import trouble
 from kanarya_rollout.observation import BadRequest
 
@@ -37,8 +37,13 @@ def _promote(draft: Draft, request: Request) -> str | None:
         return f"version {draft.candidate.version} is being promoted already"
     if draft.frozen is not None:
         return f"it is frozen {draft.frozen}; spec.freeze says when, and `abort` works at any time"
+    decided = draft.reason(ConditionType.PAUSED) == Reason.DECIDED
+    if rivals.several(draft) and not decided and (request.full or draft.reason(ConditionType.PAUSED) == Reason.INCONCLUSIVE):
+        versions = " or ".join(one.version for one in rivals.challengers(draft).values())
+        alias = draft.spec.registry.stable_alias
+        return f"several versions are in the test; move the alias {alias} to the one that is to serve, {versions}"
     if request.full or draft.reason(ConditionType.PAUSED) in {Reason.INCONCLUSIVE, Reason.DECIDED}:
-        begin_promotion(draft, Reason.PROMOTED_BY_REQUEST, f"asked{_by(request)}; {steps.summary(draft)}")
+        begin_promotion(draft, Reason.PROMOTED_BY_REQUEST, f"asked{_by(request)}; {rivals.summary(draft)}")
         return None
     return _end_pause(draft, request)
 
@@ -59,7 +64,7 @@ def _end_pause(draft: Draft, request: Request) -> str | None:
 def _abort(draft: Draft, request: Request) -> str | None:
     if not draft.on_its_way:
         return "no candidate is on its way"
-    roll_back(draft, Reason.ABORTED_BY_REQUEST, f"asked{_by(request)}")
+    roll_back_all(draft, Reason.ABORTED_BY_REQUEST, f"asked{_by(request)}")
     return None
 
 
@@ -74,15 +79,23 @@ def _retry(draft: Draft, request: Request) -> str | None:
         return "no candidate was rolled back"
     if view is not None and view.candidate is None:
         return f"no version has the alias {alias} any more"
-    wanted = pinned(view.candidate) if view is not None and view.candidate is not None else last
-    again = last is not None and wanted is not None and wanted.version == last.version
-    if wanted is None or not (quarantine.found(draft.status, wanted) or (rolled_back and again)):
+    named = [pinned(one) for one in (view.candidate, *view.rivals.values()) if one is not None] if view is not None else [last]
+    tried = [one for one in named if one is not None and _was_tried(draft, one)]
+    if not tried:
         return f"the version that has the alias {alias} was not rolled back"
-    quarantine.release(draft, wanted)
-    draft.change(candidate=None if again else last)
+    for one in tried:
+        quarantine.release(draft, one)
+    draft.change(candidate=None if last is not None and last.version in {one.version for one in tried} else last)
     draft.clear(ConditionType.ROLLED_BACK)
-    draft.tell(Reason.VERIFYING, f"a new start of version {wanted.version} was asked{_by(request)}")
+    versions = " and ".join(one.version for one in tried)
+    draft.tell(Reason.VERIFYING, f"a new start of version {versions} was asked{_by(request)}")
     return None
+
+
+def _was_tried(draft: Draft, ref: VersionRef) -> bool:
+    last = draft.status.candidate
+    rolled_back = draft.status.is_true(ConditionType.ROLLED_BACK) and last is not None and last.version == ref.version
+    return rolled_back or quarantine.found(draft.status, ref) is not None
 
 
 def _undo(draft: Draft, request: Request) -> str | None:

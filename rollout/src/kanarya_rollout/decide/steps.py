@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.quantities import format_duration
-from kanarya_contracts.rollout import ABTest, GateSpec, Step
-from kanarya_rollout.decide import ab_test, evidence
+from kanarya_contracts.rollout import Ledger, Step
+from kanarya_rollout.decide import ab_test, evidence, rivals
 from kanarya_rollout.decide.draft import Draft
-from kanarya_rollout.decide.ending import begin_promotion, finish_promotion, roll_back
+from kanarya_rollout.decide.ending import begin_promotion, finish_promotion, roll_back, roll_back_all
 from kanarya_rollout.decide.trouble import trouble
 from kanarya_rollout.decide.weights import routed
 from kanarya_rollout.freeze import outside
@@ -27,24 +27,26 @@ def enter(draft: Draft, index: int) -> None:
     mirror: a request that the candidate answers would be copied to it as well, and be evidence twice."""
     steps, version = draft.spec.strategy.steps, draft.candidate.version
     step = steps[index] if index < len(steps) else None
-    if step is not None and step.set_weight is not None:
+    if draft.spec.strategy.ab_test is not None:
+        ab_test.split(draft)
+    elif step is not None and step.set_weight is not None:
         draft.change(canary_weight=step.set_weight, canary_mirror=0)
-        what = "requests" if draft.spec.strategy.ab_test is None else "users"
-        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: {step.set_weight}% of {what}")
+        draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: {step.set_weight}% of requests")
     elif step is not None and step.set_mirror is not None:
         draft.change(canary_mirror=step.set_mirror.percentage)
         draft.tell(Reason.SHIFTING_TRAFFIC, f"version {version}: copies of {step.set_mirror.percentage}% of requests")
     draft.change(current_step_index=index, step_started_at=draft.now)
-    draft.note(step_observations={})
+    rivals.note_all(draft, step_observations={})
     describe(draft)
 
 
 def describe(draft: Draft) -> None:
     """Progressing, and Paused where the step waits for a person."""
     step, version, test = present(draft), draft.candidate.version, draft.spec.strategy.ab_test
-    if test is not None:
-        doing = f"A/B test on {test.goal.name}, users by {_key(test)}"
-    elif step is None:
+    if test is not None and not draft.promoting:
+        draft.set(ConditionType.PROGRESSING, Reason.SHIFTING_TRAFFIC, ab_test.description(draft, test))
+        return
+    if step is None:
         doing = "waits at its last weight until every gate agrees"
     else:
         count = len(draft.spec.strategy.steps)
@@ -76,12 +78,12 @@ def advance(draft: Draft) -> None:
     if draft.promoting:
         _finish(draft)
         return
-    _begin_counting(draft)
+    rivals.each(draft, _begin_counting)
     if held(draft):
         return
     step, test = present(draft), draft.spec.strategy.ab_test
-    if test is not None and test.split != draft.status.canary_weight:
-        enter(draft, 0)  # the split was edited
+    if test is not None and not ab_test.is_split(draft):
+        enter(draft, 0)  # the split was edited, or somebody's server is back
     elif step is None:
         _conclude(draft)
     elif not waits_for_person(draft) and _over(draft, step):
@@ -108,12 +110,13 @@ def _over(draft: Draft, step: Step) -> bool:
         return _elapsed(draft) >= step.pause.duration
     if step.analysis is not None:
         return all(evidence.verdict(draft, name) == "Successful" for name in step.analysis.until)
-    if step.exposes:
-        observed = draft.status.ledger.step_observations
-        waited = [spec for spec in draft.spec.analysis.metrics if step.set_weight is not None or spec.judged_by_copies]
-        enough = all(observed.get(spec.name, 0) >= spec.min_samples for spec in waited)
-        return bool(observed) and enough and in_force(draft)
-    return in_force(draft)
+    return in_force(draft) and (not step.exposes or all(_enough(draft, step, one) for one in rivals.asked(draft.status)))
+
+
+def _enough(draft: Draft, step: Step, ledger: Ledger) -> bool:
+    observed = ledger.step_observations
+    waited = [spec for spec in draft.spec.analysis.metrics if step.set_weight is not None or spec.judged_by_copies]
+    return bool(observed) and all(observed.get(spec.name, 0) >= spec.min_samples for spec in waited)
 
 
 def _elapsed(draft: Draft) -> timedelta:
@@ -122,27 +125,20 @@ def _elapsed(draft: Draft) -> timedelta:
 
 def _conclude(draft: Draft) -> None:
     """After the last step: every gate must agree; one without data does what its spec says."""
-    specs = draft.spec.analysis.metrics
-    silent = [spec for spec in specs if evidence.verdict(draft, spec.name) == "NoData"]
-    failing = [spec.name for spec in silent if spec.on_no_data == "fail"]
+    rivals.each(draft, _heed_silence)
+    test = draft.spec.strategy.ab_test
+    if not draft.on_its_way:
+        return
+    if test is not None:
+        ab_test.conclude(draft, test)
+    elif evidence.agreed(draft):
+        begin_promotion(draft, Reason.GATES_AGREED, rivals.summary(draft))
+
+
+def _heed_silence(draft: Draft) -> None:
+    failing = evidence.silent(draft)
     if failing:
         roll_back(draft, Reason.GATE_REFUSED, f"no data for {', '.join(failing)}, and onNoData is fail")
-        return
-    agreed, test = all(_agrees(draft, spec) for spec in specs), draft.spec.strategy.ab_test
-    if test is not None:
-        ab_test.conclude(draft, test, agreed=agreed, summary=summary(draft))
-    elif agreed:
-        begin_promotion(draft, Reason.GATES_AGREED, summary(draft))
-
-
-def _agrees(draft: Draft, spec: GateSpec) -> bool:
-    verdict = evidence.verdict(draft, spec.name)
-    return verdict == "Successful" or (verdict == "NoData" and spec.on_no_data == "pass")
-
-
-def summary(draft: Draft) -> str:
-    """What each gate last said, in one line."""
-    return "; ".join(f"{one.metric}: {one.message}" for one in draft.status.evidence)
 
 
 def _finish(draft: Draft) -> None:
@@ -158,13 +154,19 @@ def _heed_deadline(draft: Draft) -> None:
         return
     if outside(draft.spec.freeze, started, draft.now) < draft.spec.deadline:
         return  # nothing could be decided while it was frozen
-    message = f"no verdict within {format_duration(draft.spec.deadline)}: {summary(draft)}"
+    test = draft.spec.strategy.ab_test
+    if test is not None and ab_test.has_winner(draft, test):
+        ab_test.conclude(draft, test, overdue=True)
+        return
+    message = f"no verdict within {format_duration(draft.spec.deadline)}: {rivals.summary(draft)}"
     if draft.spec.on_inconclusive == "rollback":
-        roll_back(draft, Reason.DEADLINE_EXCEEDED, message)
+        roll_back_all(draft, Reason.DEADLINE_EXCEEDED, message)
     elif draft.spec.on_inconclusive == "pause":
         draft.set(ConditionType.PAUSED, Reason.INCONCLUSIVE, message)
         draft.tell(Reason.INCONCLUSIVE, message, warning=True)
     elif not waits_for_person(draft):
+        if test is not None:
+            ab_test.lead_with_the_best(draft, test)
         begin_promotion(draft, Reason.PROMOTED_INCONCLUSIVE, message)
 
 
@@ -199,10 +201,6 @@ def _pause(draft: Draft, reason: Reason, message: str) -> None:
     if draft.reason(ConditionType.PAUSED) != reason:
         draft.tell(reason, message)
     draft.set(ConditionType.PAUSED, reason, message)
-
-
-def _key(test: ABTest) -> str:
-    return f"header {test.sticky.header}" if test.sticky.header is not None else f"cookie {test.sticky.cookie}"
 
 
 def _doing(step: Step) -> str:

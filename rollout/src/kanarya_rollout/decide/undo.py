@@ -33,7 +33,7 @@ def _over(draft: Draft) -> str | None:
     began, window = draft.status.warm_since or draft.now, draft.spec.rollback_window
     if draft.now - began >= window:
         return f"rollbackWindow is {format_duration(window)}"
-    if view is not None and not view.pinned_exists:
+    if view is not None and warm.version in view.gone:
         return "it was deleted in the registry"
     if wished(draft) is not None:
         return f"version {wished(draft)} has the alias {draft.spec.registry.candidate_alias}"
@@ -58,7 +58,7 @@ def why_not(draft: Draft) -> str | None:
         )
     if view is not None and view.stable is not None and view.stable.version != stable.version:
         return f"the alias {alias} was moved to version {view.stable.version} in the registry, which is what will serve"
-    if view is not None and not view.pinned_exists:
+    if view is not None and warm.version in view.gone:
         return f"version {warm.version} was deleted in the registry; point the alias {alias} to one that is there"
     cold = _cold(draft, warm)
     if cold is not None:

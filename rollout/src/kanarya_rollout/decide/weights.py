@@ -21,7 +21,11 @@ def shares(status: ModelRolloutStatus) -> dict[str, int]:
         progressing = status.condition(ConditionType.PROGRESSING)
         if progressing is None or progressing.reason not in VERIFYING:
             weights[status.candidate.version] = status.canary_weight
-    for idle in (status.retiring, status.warm):
+            for one in status.rivals:
+                if one.out is None:
+                    weights[one.candidate.version] = one.canary_weight
+                    weights[status.stable.version] -= one.canary_weight
+    for idle in (status.retiring, status.warm, *(one.candidate for one in status.rivals if one.out and not one.gone)):
         if idle is not None:
             weights.setdefault(idle.version, 0)
     return weights
@@ -51,13 +55,16 @@ def routed(status: ModelRolloutStatus, in_force: object, copied: Copies | None) 
 
 
 def falls(before: ModelRolloutStatus, after: ModelRolloutStatus) -> bool:
-    """Whether the candidate is to get less than before, in weight or else in copies: then the route is written before the
-    status."""
+    """Whether a challenger is to get less than before, in weight or else in copies: then the route is written before the
+    status. Not where another one is to get more, which is promoted over its rivals: none of them did harm."""
     if before.candidate is None:
         return False
-    version = before.candidate.version
-    was, now = shares(before).get(version, 0), shares(after).get(version, 0)
-    return now < was or (now == was and _copied(after) < _copied(before))
+    was, now = shares(before), shares(after)
+    versions = [before.candidate.version, *(one.candidate.version for one in before.rivals)]
+    grown = [now.get(version, 0) - was.get(version, 0) for version in versions]
+    if any(grown):
+        return min(grown) < 0 and max(grown) <= 0
+    return _copied(after) < _copied(before)
 
 
 def _routed(weights: Mapping[str, int]) -> dict[str, int]:

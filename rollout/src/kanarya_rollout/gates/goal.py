@@ -64,7 +64,9 @@ class GoalGate:
         """More reports."""
         users: Any = window.users  # of the kind that the goal counts
         ours, theirs = window.outside
-        drawn = Split(candidate_n=users.candidate_n + ours, stable_n=users.stable_n + theirs, weight=window.weight)
+        drawn = Split(
+            candidate_n=users.candidate_n + ours, stable_n=users.stable_n + theirs, weight=window.weight, of=window.of
+        )
         return GoalGate(
             goal=self.goal,
             difference=self.difference.fold(users),

@@ -2,7 +2,10 @@
 
 `open_gate` turns a spec and what was saved into a gate. Chances of error hold over all looks together: alpha is divided by
 `refusing`, the number of gates of the rollout that can refuse by a test. Thresholds have no alpha to spend. Acceptance is not
-divided: a promotion needs every gate. A goal's alpha is the goal's own.
+divided: a promotion needs every gate. A goal's alpha is the goal's own. Where several challengers are compared with one
+champion (A/B/n), alpha, beta and the goal's alpha are divided by their number as well (Bonferroni), so that what holds for a
+rollout of one holds for all of them together: an interval that leaves its difference out, anywhere, or a harmful version that
+every gate accepts. They stay divided when a challenger leaves.
 
 A panel is what the ledger keeps of them as well: read as a mapping, it is what each gate needs to go on after a restart. That
 is written out when somebody reads it, so whoever goes on with the panel itself, as a replay does, never has it written.
@@ -39,8 +42,15 @@ def refusing(specs: Iterable[GateSpec]) -> int:
     return max(1, sum(spec.refuses for spec in specs))
 
 
-def open_gate(spec: GateSpec | Goal, refusing: int, saved: Mapping[str, list[str]] | None = None) -> Gate:
-    """The gate that `spec` describes, going on from `saved` if that belongs to the same margins."""
+def open_gate(
+    spec: GateSpec | Goal, refusing: int, saved: Mapping[str, list[str]] | None = None, *, challengers: int = 1
+) -> Gate:
+    """The gate that `spec` describes, going on from `saved` if that belongs to the same margins. `challengers`: how many are
+    compared with the champion, each by a gate of its own."""
+    if challengers > 1:
+        chances = {"alpha": spec.alpha / challengers}
+        chances |= {"beta": spec.beta / challengers} if isinstance(spec, GateSpec) else {}
+        spec = spec.model_copy(update=chances)
     if isinstance(spec, Goal):
         return GoalGate.opened(spec, saved)
     return _TESTS[spec.test](spec, float(spec.alpha) / (refusing if spec.refuses else 1), saved)
@@ -83,7 +93,8 @@ class Panel(Mapping[str, Mapping[str, list[str]]]):
         if isinstance(saved, Panel) and saved.plan.spec is spec:
             return saved
         sharing = refusing(spec.analysis.metrics)
-        gates = {one.name: open_gate(one, sharing, saved.get(one.name)) for one in spec.judged}
+        challengers = spec.strategy.ab_test.challengers if spec.strategy.ab_test is not None else 1
+        gates = {one.name: open_gate(one, sharing, saved.get(one.name), challengers=challengers) for one in spec.judged}
         return cls(Plan.of(spec), gates, saved)
 
     def fold(self, windows: Mapping[str, Observed]) -> "Panel":

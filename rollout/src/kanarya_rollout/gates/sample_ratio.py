@@ -23,6 +23,8 @@ from kanarya_rollout.gates.gate import Saved, packed, progress, timed, unpacked
 from kanarya_rollout.gates.mixture import log_mean_exp, shown
 from kanarya_rollout.gates.window import Split
 
+_WHOLE = 100
+
 _CONCENTRATION = 100.0
 """k: alternatives to w = 0.1 have a standard deviation of 0.03."""
 
@@ -38,9 +40,13 @@ class SampleRatio:
     """ln(1/alpha)."""
     last: int | None = None
     """The weight at the last reading; None while it was on its way."""
+    last_of: int = 100
+    """And what it was a part of."""
     place: int = 0
     """Which weight this is, from 1; 0 before the first."""
     weight: int = 0
+    of: int = 100
+    """What the weight is a part of: the percent that both versions have together."""
     candidate_n: int = 0
     """At this weight."""
     stable_n: int = 0
@@ -72,9 +78,12 @@ class SampleRatio:
         if saved is None or saved.get("of") != ["sample-ratio"]:
             return begun
         place, weight, candidate_n, stable_n, all_candidate, all_stable = map(int, saved["counts"])
+        of, last_of = map(int, saved.get("parts-of", ("100", "100")))
         return replace(
             begun,
             last=int(saved["last"][0]) if saved["last"] else None,
+            last_of=last_of,
+            of=of,
             place=place,
             weight=weight,
             candidate_n=candidate_n,
@@ -90,18 +99,19 @@ class SampleRatio:
             "of": ["sample-ratio"],
             "last": [] if self.last is None else [str(self.last)],
             "counts": list(map(str, counts)),
+            **({} if self.of == self.last_of == _WHOLE else {"parts-of": [str(self.of), str(self.last_of)]}),
             "earlier": packed([self.earlier]),
         }
 
     def fold(self, window: Split) -> "SampleRatio":
         """One window more; it counts if the gateway had one weight all through it."""
-        weight = window.weight
-        if weight is None or weight != self.last or not 0 < weight < 100:
-            return replace(self, last=weight)
+        weight, of = window.weight, window.of
+        if weight is None or (weight, of) != (self.last, self.last_of) or not 0 < weight < of:
+            return replace(self, last=weight, last_of=of)
         here = self
-        if weight != self.weight:
+        if (weight, of) != (self.weight, self.of):
             earlier = _log_sum(self.earlier, self._part())
-            here = replace(self, place=self.place + 1, weight=weight, candidate_n=0, stable_n=0, earlier=earlier)
+            here = replace(self, place=self.place + 1, weight=weight, of=of, candidate_n=0, stable_n=0, earlier=earlier)
         return replace(
             here,
             candidate_n=here.candidate_n + window.candidate_n,
@@ -114,7 +124,7 @@ class SampleRatio:
         return self._log_here() - math.log(self.place * (self.place + 1)) if self.place else -math.inf
 
     def _log_here(self) -> float:
-        share, x, rest = self.weight / 100, self.candidate_n, self.stable_n
+        share, x, rest = self.weight / self.of, self.candidate_n, self.stable_n
         a, b = _CONCENTRATION * share, _CONCENTRATION * (1 - share)
         return _log_beta(a + x, b + rest) - _log_beta(a, b) - x * math.log(share) - rest * math.log(1 - share)
 
@@ -157,7 +167,8 @@ class SampleRatio:
         """The present weight's split, in words."""
         total = self.candidate_n + self.stable_n
         got = 100 * self.candidate_n / total if total else 0.0
-        return f"{got:.3g}% of {total:,} {self.observations} went to the candidate at weight {self.weight}"
+        asked = f"weight {self.weight}" if self.of == _WHOLE else f"{self.weight} of {self.of} parts"
+        return f"{got:.3g}% of {total:,} {self.observations} went to the candidate at {asked}"
 
 
 def _log_sum(*logs: float) -> float:

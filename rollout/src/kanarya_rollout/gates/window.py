@@ -201,6 +201,8 @@ class Split:
     stable_n: int
     weight: int | None
     """None while a weight is on its way to the gateway."""
+    of: int = 100
+    """Percent that both versions were to have together: less than 100 in an A/B test of several."""
 
     def __bool__(self) -> bool:
         return bool(self.candidate_n or self.stable_n)
@@ -214,6 +216,8 @@ class Reported:
     outside: tuple[int, int] = (0, 0)
     """Candidate's and stable version's users who are not among them, because their score lies outside of its bounds."""
     weight: int | None
+    """As of a Split."""
+    of: int = 100
     """As of a Split."""
 
     def __bool__(self) -> bool:

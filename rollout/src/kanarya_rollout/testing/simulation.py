@@ -139,9 +139,9 @@ class Simulation:
         self.registry.register(version, alias=ALIAS_STABLE)
         self.until(lambda status: status.stable is not None and self.traffic.now == {version: 100})
 
-    def challenge(self, version: str = "2") -> None:
-        """A version with the candidate's alias."""
-        self.registry.register(version, alias=ALIAS_CANDIDATE)
+    def challenge(self, version: str = "2", *, alias: str = ALIAS_CANDIDATE) -> None:
+        """A version with a candidate's alias."""
+        self.registry.register(version, alias=alias)
 
     def ask(self, verb: Verb, *, full: bool = False) -> None:
         """A person's request."""
