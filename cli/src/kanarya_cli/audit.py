@@ -115,6 +115,10 @@ def _entry(number: int, content: bytes, *, waits: bool) -> Iterator[RenderableTy
     counted = [one for one in record.gates if one.candidate.n or one.stable.n]
     if counted:
         yield Padding(view.evidence(counted), (0, 0, 0, len(_INDENT)))
+    for rival in record.rivals:
+        if seen := [one for one in rival.gates if one.candidate.n or one.stable.n]:
+            yield Text(f"{_INDENT}v{rival.version}")
+            yield Padding(view.evidence(seen), (0, 0, 0, len(_INDENT)))
 
 
 def _who(record: Record) -> str:
@@ -128,12 +132,13 @@ def _weights(record: Record) -> str:
     after = record.after
     if after.stable is None:
         return "nothing serves"
-    split = f"v{after.stable.version} {100 - after.weight} %"
+    beside = [one for one in after.rivals if one.out is None]
+    split = f"v{after.stable.version} {100 - after.weight - sum(one.weight for one in beside)} %"
     if after.candidate is not None and after.candidate.version != after.stable.version:
         was = f" (was {record.before.weight} %)" if record.before.weight != after.weight else ""
         split += f", v{after.candidate.version} {after.weight} %{was}"
         split += f", copies of {after.mirror} %" if after.mirror else ""
-    return split
+    return split + "".join(f", v{one.candidate.version} {one.weight} %" for one in beside)
 
 
 def conclusion(chain: Chain) -> str:

@@ -9,6 +9,7 @@ from kanarya_cli import view
 from kanarya_cli.sooner import sooner
 from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.rollout import Condition, Evidence, GateSpec, ModelRollout
+from kanarya_rollout.decide import sides
 
 _ADVICE = {
     Reason.REGISTRY_UNREACHABLE: "Nothing moves until the registry answers again; traffic stays as it is.",
@@ -48,7 +49,8 @@ def sentences(rollout: ModelRollout, *, options: str, controller: Callable[[], s
     standing = [condition for condition in status.conditions if condition.status == "True"]
     lines += [line for condition in standing for line in view.sentences(condition)]
     if status.is_true(ConditionType.PROGRESSING):
-        lines += _gates(rollout)
+        lines += [f"{view.name_of(side)} {line}".lstrip() for side in sides(rollout) for line in _gates(side)]
+    lines += _out(rollout)
     lines += _way_back(rollout)
     lines += _quarantine(rollout)
     lines += _advice(f"{rollout.metadata.name} {options}".strip(), standing)
@@ -86,6 +88,11 @@ def _in_step(rollout: ModelRollout, gate: GateSpec, row: Evidence) -> list[str]:
     if here < gate.min_samples and view.position(rollout).startswith("step"):
         return [f"{gate.name}: this step has {here:,} of the {gate.min_samples:,} observations it waits for."]
     return []
+
+
+def _out(rollout: ModelRollout) -> list[str]:
+    left = [one for one in rollout.status.rivals if one.out is not None]
+    return [f"v{one.candidate.version} is out of the test: {one.out.reason}. {one.out.message}." for one in left if one.out]
 
 
 def _way_back(rollout: ModelRollout) -> list[str]:

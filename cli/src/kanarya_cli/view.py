@@ -3,7 +3,7 @@
 Pure: a ModelRollout in, something rich can print out. Decides nothing and reads nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Literal
 
@@ -15,6 +15,7 @@ from kanarya_cli.sooner import sooner
 from kanarya_contracts.names import ConditionType
 from kanarya_contracts.quantities import format_duration
 from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, Step, Tally
+from kanarya_rollout.decide import sides
 
 BAR = 40
 """Width of a full weight bar in characters."""
@@ -27,10 +28,12 @@ def weights(rollout: ModelRollout) -> dict[str, int]:
     status = rollout.status
     if status.stable is None:
         return {}
-    split = {status.stable.version: 100 - status.canary_weight}
-    if status.candidate is not None and status.candidate.version != status.stable.version:
-        split[status.candidate.version] = status.canary_weight
-    return split
+    challengers = {
+        side.candidate.version: side.canary_weight
+        for side in (one.status for one in sides(rollout))
+        if side.candidate is not None and side.candidate.version != status.stable.version
+    }
+    return {status.stable.version: 100 - sum(challengers.values()), **challengers}
 
 
 def mirror(rollout: ModelRollout) -> str:
@@ -125,8 +128,9 @@ def rollout(one: ModelRollout) -> RenderableType:
     if mirror(one):
         parts.append(Text(mirror(one), style="yellow"))
     if status.is_true(ConditionType.PROGRESSING) or any(row.candidate.n for row in status.evidence):
-        parts += [Text(), evidence(status.evidence)]
-        parts += [Text(f"{row.metric}: {row.message}") for row in status.evidence if row.interval is not None]
+        for heading, rows in _judged(one):
+            parts += [Text(), *([Text(heading, style="bold")] if heading else []), evidence(rows)]
+            parts += [Text(f"{row.metric}: {row.message}") for row in rows if row.interval is not None]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
     notes += [*lacking(one), *way_back(one), *quarantine(one)]
     if notes:
@@ -134,15 +138,33 @@ def rollout(one: ModelRollout) -> RenderableType:
     return Group(*parts)
 
 
+def _judged(one: ModelRollout) -> Iterator[tuple[str, tuple[Evidence, ...]]]:
+    """Heading and evidence of every challenger, none over the only one. Of those who are out, what was seen until then."""
+    if not one.status.rivals:
+        yield "", one.status.evidence
+        return
+    for side in sides(one):
+        yield name_of(side), side.status.evidence
+    for rival in one.status.rivals:
+        if rival.out is not None:
+            yield f"v{rival.candidate.version} is out of the test: {rival.out.reason}", rival.evidence
+
+
+def name_of(side: ModelRollout) -> str:
+    """A challenger among several: `v3`; empty where it is the only one."""
+    return f"v{side.status.candidate.version}" if side.status.rivals and side.status.candidate is not None else ""
+
+
 def lacking(one: ModelRollout) -> list[str]:
     """For each gate that cannot tell yet: what is missing, how long that takes, what would bring it sooner."""
     if not one.status.is_true(ConditionType.PROGRESSING):
         return []
-    said = {row.metric: row.message for row in one.status.evidence}
     return [
-        f"{gate.name}: {said[gate.name]}; {help_for}"
+        f"{name_of(side)} {gate.name}: {row.message}; {help_for}".lstrip()
+        for side in sides(one)
         for gate in one.spec.analysis.metrics
-        if (help_for := sooner(one, gate)) is not None
+        for row in side.status.evidence
+        if row.metric == gate.name and (help_for := sooner(side, gate)) is not None
     ]
 
 
@@ -180,8 +202,9 @@ def listing(rollouts: Iterable[ModelRollout]) -> Table:
             one.metadata.name,
             one.spec.registry.model,
             status.stable.version if status.stable else "-",
-            status.candidate.version if status.candidate else "-",
-            f"{status.canary_weight} %" + (f", copies {status.canary_mirror} %" if status.canary_mirror else ""),
+            ", ".join(side.status.candidate.version for side in sides(one) if side.status.candidate) or "-",
+            ", ".join(f"{side.status.canary_weight} %" for side in sides(one))
+            + (f", copies {status.canary_mirror} %" if status.canary_mirror else ""),
             headline(one),
         )
     return table

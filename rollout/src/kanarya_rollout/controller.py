@@ -7,7 +7,7 @@ the other side questions. Kill it anywhere; the next one goes on from the status
 import json
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from kanarya_contracts.problems import KanaryaError
-from kanarya_contracts.rollout import ModelRollout
+from kanarya_contracts.rollout import Evidence, ModelRollout, Rival
 from kanarya_rollout.act import Outcome, act
 from kanarya_rollout.cadence import patience
 from kanarya_rollout.claims import Claims
@@ -216,10 +216,23 @@ def line(name: str, decision: Decision) -> str:
             "weight": status.canary_weight,
             "step": status.current_step_index,
             "conditions": {one.type: one.reason for one in status.conditions if one.status == "True"},
-            "gates": {
-                one.metric: one.model_dump(mode="json", by_alias=True, exclude={"metric", "message"}) for one in status.evidence
-            },
+            "gates": _numbers(status.evidence),
+            **({"rivals": [_beside(one) for one in status.rivals]} if status.rivals else {}),
             "events": [{"type": event.type, "reason": event.reason, "message": event.message} for event in decision.events],
         },
         ensure_ascii=False,
     )
+
+
+def _beside(rival: Rival) -> dict[str, object]:
+    out = rival.out.reason if rival.out is not None else None
+    return {
+        "candidate": rival.candidate.version,
+        "weight": rival.canary_weight,
+        "out": out,
+        "gates": _numbers(rival.evidence),
+    }
+
+
+def _numbers(rows: Iterable[Evidence]) -> dict[str, object]:
+    return {one.metric: one.model_dump(mode="json", by_alias=True, exclude={"metric", "message"}) for one in rows}

@@ -10,13 +10,13 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from kanarya_contracts.names import CLOUD_EVENT_TYPE
-from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, VersionRef
+from kanarya_contracts.rollout import Evidence, ModelRollout, ModelRolloutStatus, Rival, VersionRef
 from kanarya_rollout.decide import Decision, Event
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
@@ -130,9 +130,23 @@ def cloud_event(message: Message) -> dict[str, object]:
             "stable": _version(status.stable),
             "candidate": _version(status.candidate),
             "canaryWeight": status.canary_weight,
-            "evidence": [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in status.evidence],
+            "evidence": _evidence(status.evidence),
+            **({"rivals": [_beside(one) for one in status.rivals]} if status.rivals else {}),
         },
     }
+
+
+def _beside(rival: Rival) -> dict[str, object]:
+    return {
+        "candidate": _version(rival.candidate),
+        "canaryWeight": rival.canary_weight,
+        "out": rival.out.reason if rival.out is not None else None,
+        "evidence": _evidence(rival.evidence),
+    }
+
+
+def _evidence(rows: Iterable[Evidence]) -> list[dict[str, object]]:
+    return [one.model_dump(mode="json", by_alias=True, exclude_none=True) for one in rows]
 
 
 def signature(key: bytes, identity: str, seconds: str, body: bytes) -> str:

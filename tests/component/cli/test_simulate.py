@@ -81,3 +81,13 @@ def test_an_ab_test_is_refused_with_what_takes_one(tmp_path):
     result = CliRunner().invoke(app, ["simulate", str(tmp_path / "rollout.yaml")])
     assert isinstance(result.exception, KanaryaError)
     assert "spec.strategy.abTest: is not simulated; kanarya replay takes windows of an A/B test" in str(result.exception)
+
+
+def test_a_replay_of_several_challengers_is_refused_with_what_to_do_instead(tmp_path):
+    test = '    abTest: {sticky: {cookie: uid}, goal: {name: buy, minimumEffect: "0.01"}, rivals: [{alias: bold, split: 10}]}\n'
+    text = Path(MANIFEST).read_text(encoding="utf-8")
+    begin, end = text.index("    canary:"), text.index("  analysis:")
+    (tmp_path / "rollout.yaml").write_text(text[:begin] + test + text[end:])
+    result = CliRunner().invoke(app, ["replay", str(tmp_path / "rollout.yaml"), "-"])
+    assert isinstance(result.exception, KanaryaError)
+    assert "spec.strategy.abTest.rivals: a replay has one challenger; take the rivals out" in str(result.exception)

@@ -8,7 +8,7 @@ import typer
 
 from kanarya_cli import rollout_file
 from kanarya_cli.windows import Conversation
-from kanarya_contracts.problems import InvalidInput, Problem
+from kanarya_contracts.problems import InvalidInput, Problem, problem
 
 
 def replay(
@@ -23,7 +23,12 @@ def replay(
     Each line is answered before the next is read, so another program can drive it step by step. Time is what the windows say.
     """
     source = "standard input" if str(windows) == "-" else str(windows)
-    conversation = Conversation(rollout_file.read(rollout), source=source, patient=not end_pauses)
+    spec = rollout_file.read(rollout)
+    test = spec.spec.strategy.ab_test
+    if test is not None and test.rivals:
+        text = "a replay has one challenger; take the rivals out and divide each alpha by the number of challengers"
+        raise InvalidInput(str(rollout), [problem(text, "spec", "strategy", "abTest", "rivals")])
+    conversation = Conversation(spec, source=source, patient=not end_pauses)
     if str(windows) == "-":
         _converse(conversation, sys.stdin.buffer)
         return

@@ -132,6 +132,7 @@ def scraped(at: Address, samples: Samples | str, rollouts: Iterable[ModelRollout
 def _serving(rollout: ModelRollout) -> list[VersionRef]:
     status = rollout.status
     refs = [status.stable, status.candidate if status.canary_weight else None]
+    refs += [one.candidate for one in status.rivals if one.canary_weight]
     return [ref for ref in refs if ref is not None]
 
 
