@@ -8,6 +8,7 @@ Used by `kanarya simulate` and by `make bench-decisions`. Arrays over rollouts; 
     ours      our steps and gates, as a rule
     run       one rule on one traffic
     picture   results as a table and a plot
+    users     A/B tests, one after another, by the gate itself; `users_picture` shows them
 
 The rule that is ours is the controller's `decide` written over arrays, because a thousand rollouts one after another would
 take minutes. It is held to the original: the same windows through `kanarya_rollout.replay` give the same weights and the same
