@@ -87,6 +87,10 @@ images: ## Build the images with docker, podman or buildah, whichever is there
 bench-serving: setup .venv-bench/.ready .venv-mlserver/.ready .tools/bin/ghz .tools/bin/vegeta ## Speed beside KServe, MLServer, FastAPI and bare ASGI, one core, one run (WORK="row grpc": these alone)
 	$(PY) -m bench.serving $(WORK)
 
+.PHONY: bench-pieces
+bench-pieces: setup ## Where a request's time goes in the model server, piece by piece
+	$(PY) -m bench.serving.pieces
+
 .PHONY: bench-records
 bench-records: setup ## What access log, request log and traces cost a request, beside a server that writes nothing down
 	$(PY) -m bench.serving.records

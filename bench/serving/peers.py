@@ -116,6 +116,19 @@ def roster(scratch: Path) -> dict[str, Peer]:
             arguments=[f"{SERVERS}/asgi_server.py", str(logistic / "model.onnx"), "PORT"],
             distributions=("uvicorn", "onnxruntime", "orjson", "numpy"),
         ),
+        Peer(
+            name="bare ASGI forest",
+            python=ROOT / ".venv/bin/python",
+            arguments=[f"{SERVERS}/asgi_server.py", str(forest / "model.onnx"), "PORT"],
+            distributions=("uvicorn", "onnxruntime", "orjson", "numpy"),
+        ),
+        Peer(
+            name="bare gRPC",
+            python=ROOT / ".venv/bin/python",
+            arguments=[f"{SERVERS}/grpc_server.py", str(logistic / "model.onnx"), "PORT", "GRPC"],
+            distributions=("grpcio", "onnxruntime", "numpy"),
+            grpc=True,
+        ),
     ]
     return {peer.name: peer for peer in peers}
 

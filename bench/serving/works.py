@@ -79,6 +79,7 @@ WORKS = (
         title="1 row JSON, RandomForest(100), ONNX",
         ours="kanarya forest",
         goals={"KServe forest": 80},
+        beside=("bare ASGI forest",),
     ),
     Work(
         name="forest-skops",
@@ -110,6 +111,7 @@ WORKS = (
         title="1 row gRPC, logistic regression",
         ours="kanarya gRPC",
         goals={"KServe gRPC": 4},
+        beside=("bare gRPC",),
         load="ghz",
     ),
     Work(
