@@ -73,6 +73,10 @@ gateway: setup ## Split gRPC and tell users apart in a real Envoy Gateway, witho
 e2e: setup ## Run everything on a real cluster, from nothing (KEEP=1 stays on what is up; needs root)
 	PYTHON=$(CURDIR)/$(PY) tests/e2e/run
 
+.PHONY: e2e-able
+e2e-able: ## Say whether this machine can carry that cluster, and what it lacks
+	@tests/cluster/able
+
 ##@ Kubernetes
 .PHONY: kind-up
 kind-up: ## Start kind with Gateway API, Envoy Gateway, cert-manager and KServe, each waited for
