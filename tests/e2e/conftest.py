@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -166,6 +166,16 @@ def report() -> Report:
     """Where figures go."""
     lines = Path(os.environ["KANARYA_E2E_SECONDS"]).read_text(encoding="utf-8").splitlines()
     return Report(HERE / "report.json", {name: float(seconds) for name, seconds in (line.split() for line in lines)})
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the cluster says goes under a test that failed: a log of CI is all that there is of it afterwards."""
+    found = yield
+    kube = getattr(item, "funcargs", {}).get("kube")
+    if found.failed and kube is not None:
+        found.sections.append(("what the cluster says", kube.story()))
+    return found
 
 
 @pytest.fixture(autouse=True)

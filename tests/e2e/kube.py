@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -64,6 +65,24 @@ class Kube:
     def available(self, what: str, *, namespace: str | None = None, seconds: int = 120) -> None:
         """Wait until a Deployment, StatefulSet or DaemonSet is rolled out."""
         self.run("rollout", "status", what, f"--timeout={seconds}s", namespace=namespace)
+
+    def story(self) -> str:
+        """Why iris is where it is, and its pods: for somebody who has only this to go by. Never fails."""
+        place = ("-n", self.namespace)
+        asked = (
+            (sys.executable, "-m", "kanarya_cli", "rollout", "explain", "iris", *place),
+            ("kubectl", *place, "get", "pods"),
+            (
+                "kubectl",
+                *place,
+                "get",
+                "events",
+                "--sort-by=.lastTimestamp",
+                "--field-selector=involvedObject.kind=ModelRollout",
+            ),
+        )
+        done = [subprocess.run(one, capture_output=True, text=True, check=False, timeout=60) for one in asked]
+        return "\n".join("\n".join((one.stdout + one.stderr).splitlines()[-25:]) for one in done)
 
     @contextmanager
     def reach(self, service: str, port: int, *, namespace: str | None = None) -> Iterator[str]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -99,6 +99,21 @@ class Users(threading.Thread):
             return 0, repr(error)
 
 
+@contextmanager
+def crowd(*, challenger: str) -> Iterator[list[Users]]:
+    """Users for as long as the block runs, however it ends."""
+    regular, over = [f"regular-{number}" for number in range(60)], threading.Event()
+    users = [Users(over, seed=seed, regular=regular, challenger=challenger) for seed in range(THREADS)]
+    for one in users:
+        one.start()
+    try:
+        yield users
+    finally:
+        over.set()
+        for one in users:
+            one.join()
+
+
 def strategy(kube: Any, value: object) -> None:
     patch = [{"op": "replace", "path": "/spec/strategy", "value": value}]
     kube.run("patch", "modelrollout/iris", "--type=json", "-p", json.dumps(patch))
@@ -130,20 +145,13 @@ def accepted(kube: Any) -> bool:
 def test_each_user_has_one_version_whatever_the_split_does_to_others_and_the_better_one_is_promoted(
     kube: Any, users_are_told_apart: None, seen: Any, registry: Any, report: Any, calm: str
 ) -> None:
-    regular, over = [f"regular-{number}" for number in range(60)], threading.Event()
     rival, version = registry.challenge(alias="bold"), registry.challenge()
-    users = [Users(over, seed=seed, regular=regular, challenger=version) for seed in range(THREADS)]
-    for one in users:
-        one.start()
-
-    eventually(lambda: kube.rollout().status.canary_weight == 20, "a fifth of the users have the challenger", seconds=120)
-    time.sleep(8)
-    strategy(kube, {"abTest": {**TEST, "split": 50}})
-    eventually(lambda: kube.rollout().status.canary_weight == 50, "half of them have it", seconds=30)
-    eventually(lambda: kube.rollout().status.stable.version == version, f"version {version} is promoted", seconds=240)
-    over.set()
-    for one in users:
-        one.join()
+    with crowd(challenger=version) as users:
+        eventually(lambda: kube.rollout().status.canary_weight == 20, "a fifth of the users have the challenger", seconds=120)
+        time.sleep(8)
+        strategy(kube, {"abTest": {**TEST, "split": 50}})
+        eventually(lambda: kube.rollout().status.canary_weight == 50, "half of them have it", seconds=30)
+        eventually(lambda: kube.rollout().status.stable.version == version, f"version {version} is promoted", seconds=240)
 
     asked = sorted(one for each in users for one in each.asked)
     spans = [(begin + SETTLED, end - SETTLED, weight) for begin, end, weight in seen.spans() if 0 < weight < 100]

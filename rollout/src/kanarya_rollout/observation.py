@@ -5,7 +5,7 @@ Pure values. Nothing here reads anything, so `decide` and its tests need no port
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
 from kanarya_contracts.rollout import RegistryRef, Request
@@ -119,6 +119,8 @@ class Series(NamedTuple):
     started: datetime | None = None
     """When the process started, where the adapter knows. A process first seen in mid-rollout counts from 0 if it started
     after the rollout did; the champion's, if that is unknown, counts from where it is first seen."""
+    at: datetime | None = None
+    """When the process said so, or earlier, where that was before the reading."""
 
     @property
     def key(self) -> str:
@@ -164,9 +166,13 @@ class Observation:
     """Version → percent as the gateway routes now; None when someone else has written the route."""
     copies: Copies | None = None
     """What the gateway copies now, by the same word of it."""
+    lag: timedelta = timedelta()
+    """For how long after that word requests may still be split as before."""
     series: tuple[Series, ...] | Unread = ()
     """Counters of the stable version and the candidate, at most `spec.analysis.interval` old; of the new champion alone while
     the former one is warm; () when there is neither. Read anew whenever a weight is about to change or on its way."""
+    counted_at: datetime | None = None
+    """Up to when everything is in `series` at least; None: up to now."""
     drifting: tuple[str, ...] = ()
     """Columns of the requests that are unlike what the candidate was trained on; as old as `series`."""
     request: Request | BadRequest | None = None

@@ -27,8 +27,8 @@ from kanarya_rollout.ports.traffic import Traffic
 
 T = TypeVar("T")
 
-_Counted = tuple[tuple[Series, ...] | Unread, tuple[str, ...]]
-"""The counters, and which columns drift."""
+_Counted = tuple[tuple[Series, ...] | Unread, tuple[str, ...], datetime]
+"""The counters, which columns drift, and up to when everything is counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +59,16 @@ class Watch:
         """Everything one decision rests on. `taken`: as in Observation."""
         in_force = _answer(self.world.traffic.in_force)
         copied = self.world.traffic.copies() if isinstance(in_force, Mapping) else None
-        series, drifting = self._counted_now(rollout, now, moving=_moving(rollout, in_force, copied))
+        series, drifting, counted_at = self._counted_now(rollout, now, moving=_moving(rollout, in_force, copied))
         return Observation(
             now=now,
             registry=self._registry_now(rollout, now),
             backends=_answer(self.world.serving.backends),
             in_force=in_force,
             copies=copied,
+            lag=self.world.traffic.lag,
             series=series,
+            counted_at=counted_at,
             drifting=drifting,
             request=pending(rollout),
             taken=taken,
@@ -105,7 +107,7 @@ class Watch:
         versions = _followed(rollout.status)
         if not versions:
             self._counted = None
-            return (), ()
+            return (), (), now
         moving = moving and len(versions) > 1
         known = self._counted
         if known is None or moving or not _young(known[0], now, rollout.spec.analysis.interval.total_seconds()):
@@ -113,13 +115,18 @@ class Watch:
                 _answer(lambda: self.world.metrics.read(versions, fresh=moving)),
                 self._drifting(versions[:2][-1]),
             )
-            known = self._counted = (now, (series, drifting))
+            known = self._counted = (now, (series, drifting, _counted_at(series, now)))
         return known[1]
 
     def _drifting(self, version: str) -> tuple[str, ...]:
         """Who cannot be asked judges nothing: that counters cannot be read is said by them."""
         found = _answer(lambda: self.world.metrics.drifting(version))
         return () if isinstance(found, Unread) else found
+
+
+def _counted_at(series: tuple[Series, ...] | Unread, now: datetime) -> datetime:
+    """When the process that was asked first was."""
+    return now if isinstance(series, Unread) else min([now, *{one.at for one in series if one.at is not None}])
 
 
 def pending(rollout: ModelRollout) -> Request | BadRequest | None:

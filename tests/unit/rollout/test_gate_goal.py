@@ -64,7 +64,7 @@ def test_a_winner_on_a_split_that_did_not_happen_is_no_winner():
     windows = [reached(20, 16, 80, 20)] * 30
     said = fold(*windows).judge()
     assert said.verdict == "Inconclusive"
-    assert "20% of 2,900 users went to the candidate at weight 50: not the split that was asked for" in said.message
+    assert "20% of 3,000 users went to the candidate at weight 50: not the split that was asked for" in said.message
     assert fold(*(Reported(users=one.users, weight=20) for one in windows)).judge().verdict == "Successful"
 
 

@@ -151,7 +151,7 @@ def test_users_whose_score_was_refused_are_in_no_mean_but_were_drawn_and_are_sai
     assert said.message.startswith(
         "a mean of 350 over 150 users, of -50 over the champion's 200 (50 and 0 more had scores outside"
     )
-    assert (said.verdict, gate.split.candidate_n, gate.split.stable_n) == ("Successful", 160, 160)
+    assert (said.verdict, gate.split.candidate_n, gate.split.stable_n) == ("Successful", 200, 200)
     nobody = fold(Reported(users=Scores(), outside=(1, 0), weight=50)).judge()
     assert nobody.message == "no report of either version's users yet (1 and 0 more had scores outside of their bounds)"
 
@@ -160,7 +160,7 @@ def test_a_winner_on_a_split_that_did_not_happen_is_no_winner():
     windows = [reported([0.9] * 20, [0.1] * 80, weight=50)] * 30
     said = fold(*windows).judge()
     assert said.verdict == "Inconclusive"
-    assert "20% of 2,900 users went to the candidate at weight 50: not the split that was asked for" in said.message
+    assert "20% of 3,000 users went to the candidate at weight 50: not the split that was asked for" in said.message
 
 
 def test_a_difference_that_did_not_stay_the_same_has_an_empty_interval_and_no_verdict_whichever_side_is_better():

@@ -128,7 +128,7 @@ def test_a_split_is_not_judged_by_copies_that_come_after_the_first_weight():
         world.answer(world.serving.processes["2"], 500, copies=True)
         world.tick(requests=100)
     errors, split = world.status.evidence
-    assert (errors.candidate.n, split.candidate.n, split.stable.n) == (1650, 100, 100)  # the first window only says the weight
+    assert (errors.candidate.n, split.candidate.n, split.stable.n) == (1650, 150, 150)
     assert split.verdict == "Successful"
 
 

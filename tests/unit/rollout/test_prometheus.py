@@ -26,7 +26,7 @@ class Server:
         self.queries.append(query)
         if self.answer is not None:
             return self.answer
-        asked = METRICS if "=~" in query else (query.split(" ")[0].partition("{")[0],)
+        asked = METRICS if "=~" in query else (query.split(" ")[0].partition("{")[0].removeprefix("timestamp(").rstrip(")"),)
         result = [
             {"metric": {"__name__": name, **labels}, "value": [EPOCH + 60, value]}
             for name in asked
@@ -34,9 +34,9 @@ class Server:
         ]
         return httpx.Response(200, json={"status": "success", "data": {"resultType": "vector", "result": result}})
 
-    def process(self, instance, version, *, started=EPOCH, model="iris", namespace="flowers"):
+    def process(self, instance, version, *, started=EPOCH, scraped=EPOCH + 55, model="iris", namespace="flowers"):
         target = {"job": "models", "instance": instance, "namespace": namespace}
-        self.vectors[names.INFO].append(({**target, "model": model, "version": version}, "1"))
+        self.vectors[names.INFO].append(({**target, "model": model, "version": version}, str(scraped)))
         self.vectors[STARTED].append((target, str(started)))
         return target
 
@@ -220,3 +220,10 @@ def test_columns_that_drift_are_those_of_the_alerts_for_this_version_of_this_mod
     assert metrics.drifting("8") == ("petal_length", "petal_width")
     assert metrics.drifting("9") == ()
     assert sum('ALERTS{alertname="InputDrift", alertstate="firing"}' in query for query in server.queries) == 1
+
+
+def test_counters_are_as_old_as_the_last_scrape_of_their_process(server):
+    for instance, scraped in (("a", EPOCH + 41.5), ("b", EPOCH + 55)):
+        server.add(names.REQUESTS, server.process(instance, "8", scraped=scraped), "5", version="8", code="200")
+    found = {one.source.partition("-")[0]: one.at for one in server.read("8")}
+    assert found == {"a": datetime(2026, 1, 1, 0, 0, 41, 500_000, tzinfo=UTC), "b": datetime(2026, 1, 1, 0, 0, 55, tzinfo=UTC)}

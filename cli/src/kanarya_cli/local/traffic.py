@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -139,6 +140,8 @@ class Gateway:
 
 class EnvoyTraffic:
     """One model's split."""
+
+    lag = timedelta()  # it is Envoy that is asked
 
     def __init__(self, gateway: Gateway, model: str, ports: Callable[[], Ports]) -> None:
         self._gateway = gateway

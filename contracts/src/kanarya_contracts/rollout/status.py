@@ -133,6 +133,19 @@ _Kept = Annotated[
 """Whoever writes it may put in a mapping that makes its texts when they are read."""
 
 
+class InForce(Strict):
+    """How requests are split between candidate and champion, as the gateway says."""
+
+    weight: Percent
+    """Of the candidate."""
+    of: Percent
+    """Of both together."""
+    since: datetime
+    """When the gateway was first seen to have it."""
+    settled: bool = False
+    """Whether whatever is counted after the last reading was asked while it had."""
+
+
 class Ledger(Strict):
     """The controller's own book-keeping, in the same write as everything it follows from, so that a restart neither
     loses nor repeats an observation. Not for people."""
@@ -143,6 +156,8 @@ class Ledger(Strict):
     """Gate → what it has counted: whole numbers as decimals, running sums as base64 of their doubles."""
     step_observations: dict[str, int] = Field(default_factory=dict)
     """Gate → candidate observations since the present step began."""
+    split: InForce | None = None
+    """None while a weight is on its way to the gateway."""
     slower_than: str | None = None
     """The bound that `slow` means in this rollout, pinned at its start, as a duration."""
     first_traffic_at: datetime | None = None

@@ -6,7 +6,7 @@ follows from it, so that after a crash the same deltas are taken again or not at
     count went down                         the process's counter began anew: all of it is new
     unknown series of a known process       it did not exist before its first event (labels appear with use): all of it is new
       classes, scores                       nobody followed them if the process has none that is known: they count from here
-      a goal's                              followed from the process's first reading on, as 0: else they count from here
+      a goal's, copies'                     followed from the process's first reading on, as 0: else they count from here
     unknown process, candidate's version    was not there when the candidate got its first weight: all of it is new
     unknown process, started after the
       rollout did                           a replacement: all of it is new
@@ -97,9 +97,11 @@ class Reading:
         began: datetime | None,
         fresh_bounds: frozenset[float] = frozenset(),
         goal: Goal | None = None,
+        split: bool = False,
     ) -> None:
         """`counters`: the ledger's. `began`: when the rollout did. `fresh_bounds`: not followed until now. `goal`: an A/B
-        test's, whose series appear with the first report."""
+        test's, whose series appear with the first report. `split`: whether copies are told from requests, whose series
+        appear with the first copy."""
         self.pair = pair
         self._began = began
         self._before = counters
@@ -109,7 +111,7 @@ class Reading:
         self._new: dict[str, dict[str, dict[_Counted, int]]] = {pair.candidate: {}, pair.stable: {}}
         """Version → process → what it counts → how many are new."""
         for one in series:
-            source, version, kind, value, bound, of, _ = one
+            source, version, kind, value, bound, of, *_ = one
             key = one.key
             before = counters.get(key)
             if before is None:
@@ -117,6 +119,10 @@ class Reading:
             counts = self._new[version].setdefault(source, {})
             counts[kind, of or bound] = value if value < before else value - before
             self._used[key] = value
+        if split:
+            for one in series:
+                if one.kind == "requests":
+                    self._used.setdefault(one._replace(kind="mirrored").key, 0)
         if goal is not None:
             for source in {one.source for one in series}:
                 for key in (

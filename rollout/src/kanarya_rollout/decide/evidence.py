@@ -7,13 +7,17 @@ first request the baseline moves with each reading and nothing is counted.
 A gateway gives the share of a version without ready servers to the others. So while the champion has none, the candidate
 answers everything, alone and perhaps overloaded: what was counted since the last reading before that, and until
 `analysis.interval` after the champion is back, is evidence of nothing and is left out, for better and for worse.
+
+Where a gate asks how requests were split, a window counts if it began when everything that was counted already had been asked
+at the present weight: the counters that a gateway's word is held against may be as old as the last scrape, and the word itself
+may come before the proxies have heard of it.
 """
 
 from collections.abc import Mapping
 from datetime import timedelta
 
 from kanarya_contracts.quantities import format_duration, parse_duration
-from kanarya_contracts.rollout import Evidence, GateSpec, Verdict
+from kanarya_contracts.rollout import Evidence, GateSpec, InForce, Verdict
 from kanarya_rollout.decide.champion import serves
 from kanarya_rollout.decide.counters import Pair, Reading, p95_bound, tracked
 from kanarya_rollout.decide.draft import Draft
@@ -37,7 +41,7 @@ def fold(draft: Draft) -> None:
     reading = _read(draft, panel.plan) if fair is not None else None
     bounds, noted = _bounds(draft, panel.plan), dict[str, object]()
     if reading is not None:
-        noted["counters"] = reading.used()
+        noted["counters"], noted["split"] = reading.used(), _in_force(draft)
         if fair and _counts(draft, reading):
             windows = _windows(draft, panel.plan, reading, bounds)
             panel = panel.fold(windows)
@@ -90,7 +94,8 @@ def _read(draft: Draft, plan: Plan) -> Reading | None:
     goal = draft.spec.strategy.ab_test.goal if draft.spec.strategy.ab_test is not None else None
     wanted = tracked(series, pair, frozenset(_bounds(draft, plan).values()), plan.wanted, goal)
     began, known = draft.status.started_at, draft.status.ledger.counters
-    return Reading(wanted, known, pair, began=began, fresh_bounds=fresh, goal=goal)
+    splits = "requests" in plan.wanted
+    return Reading(wanted, known, pair, began=began, fresh_bounds=fresh, goal=goal, split=splits)
 
 
 def verdict(draft: Draft, name: str) -> Verdict:
@@ -169,10 +174,21 @@ def _observed(draft: Draft, windows: Mapping[str, Observed]) -> dict[str, int]:
 
 
 def _weight(draft: Draft) -> tuple[int | None, int]:
-    """The candidate's weight, if the gateway has it, or None while it is on its way; and what both versions have together."""
-    if not routed(draft.before, draft.seen.in_force, draft.seen.copies):
-        return None, 100
-    return draft.before.canary_weight, 100 - sum(one.canary_weight for one in draft.before.rivals)
+    """The candidate's weight, if whatever is new was asked at it, else None; and what both versions have together."""
+    now, known = _in_force(draft), draft.status.ledger.split
+    settled = now is not None and known is not None and known.settled and (known.weight, known.of) == (now.weight, now.of)
+    return (now.weight, now.of) if now is not None and settled else (None, 100)
+
+
+def _in_force(draft: Draft) -> InForce | None:
+    """The split that the gateway has; None while it is on its way."""
+    status, seen, known = draft.before, draft.seen, draft.status.ledger.split
+    if not routed(status, seen.in_force, seen.copies):
+        return None
+    weight, of = status.canary_weight, 100 - sum(one.canary_weight for one in status.rivals)
+    since = known.since if known is not None and (known.weight, known.of) == (weight, of) else seen.now
+    counted_at = seen.counted_at if seen.counted_at is not None else seen.now
+    return InForce(weight=weight, of=of, since=since, settled=counted_at >= since + seen.lag)
 
 
 def _unpinned(name: str) -> Evidence:

@@ -10,8 +10,7 @@ the beta-binomial mixture of M. Lindon, A. Malek, "Anytime-Valid Inference for M
 the i-th counts 1 / (i (i + 1)) of the whole, which sum to 1, and what belongs to weights to come stands by as 1. At 1/alpha the
 split is not believed.
 
-Requests that fall between two readings of which either was taken while a weight was on its way are not counted: nobody knows
-at which weight they were sent.
+Requests that may have been sent at another weight are not counted: a window without a weight changes nothing.
 """
 
 import math
@@ -38,10 +37,6 @@ class SampleRatio:
     """At least 1."""
     threshold: float
     """ln(1/alpha)."""
-    last: int | None = None
-    """The weight at the last reading; None while it was on its way."""
-    last_of: int = 100
-    """And what it was a part of."""
     place: int = 0
     """Which weight this is, from 1; 0 before the first."""
     weight: int = 0
@@ -78,11 +73,9 @@ class SampleRatio:
         if saved is None or saved.get("of") != ["sample-ratio"]:
             return begun
         place, weight, candidate_n, stable_n, all_candidate, all_stable = map(int, saved["counts"])
-        of, last_of = map(int, saved.get("parts-of", ("100", "100")))
+        (of,) = map(int, saved.get("parts-of", ("100",)))
         return replace(
             begun,
-            last=int(saved["last"][0]) if saved["last"] else None,
-            last_of=last_of,
             of=of,
             place=place,
             weight=weight,
@@ -97,17 +90,16 @@ class SampleRatio:
         counts = (self.place, self.weight, self.candidate_n, self.stable_n, *self.seen)
         return {
             "of": ["sample-ratio"],
-            "last": [] if self.last is None else [str(self.last)],
             "counts": list(map(str, counts)),
-            **({} if self.of == self.last_of == _WHOLE else {"parts-of": [str(self.of), str(self.last_of)]}),
+            **({} if self.of == _WHOLE else {"parts-of": [str(self.of)]}),
             "earlier": packed([self.earlier]),
         }
 
     def fold(self, window: Split) -> "SampleRatio":
-        """One window more; it counts if the gateway had one weight all through it."""
+        """One window more; it counts if it has a weight."""
         weight, of = window.weight, window.of
-        if weight is None or (weight, of) != (self.last, self.last_of) or not 0 < weight < of:
-            return replace(self, last=weight, last_of=of)
+        if weight is None or not 0 < weight < of:
+            return self
         here = self
         if (weight, of) != (self.weight, self.of):
             earlier = _log_sum(self.earlier, self._part())

@@ -12,6 +12,7 @@ champion's, and nothing that would split them is in force.
 """
 
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -25,9 +26,14 @@ from kanarya_rollout.ports.inferenceservice import KSERVE_API, LABEL_SERVICE
 from kanarya_rollout.ports.sticky_policy import StickyPolicy
 from kanarya_rollout.sticky import Sticky
 
+LAG = timedelta(seconds=5)
+"""A controller says that it has taken a route before its proxies have. An Envoy that is not starved follows within a second."""
+
 
 class GatewayTraffic:
     """One model's split."""
+
+    lag = LAG
 
     def __init__(self, api: KubernetesApi, rollout: ModelRollout) -> None:
         self._api = api

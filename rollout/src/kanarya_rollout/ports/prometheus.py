@@ -39,7 +39,7 @@ STARTED = "process_start_time_seconds"
 _COUNTERS, _DRIFT = "counters", "drift"
 
 _QUERIES: Mapping[str, str] = {
-    names.INFO: names.INFO,
+    names.INFO: f"timestamp({names.INFO})",  # asked first: the counters are no older
     STARTED: f"{STARTED} and on (job, instance) {names.INFO}",
     _COUNTERS: f'{{__name__=~"{"|".join(METRICS)}"}}',
     _DRIFT: f'ALERTS{{alertname="{ALERT_INPUT_DRIFT}", alertstate="firing"}}',
@@ -82,7 +82,7 @@ class Samples:
     started: Mapping[Target, float]
     """When its process started, in seconds since the epoch."""
     processes: Mapping[str, Sequence[Sample]]
-    """Model → the INFO of each process that serves it, in whatever namespace."""
+    """Model → the INFO of each process that serves it, in whatever namespace, with the time of its scrape as the value."""
     counts: Mapping[Target, Mapping[Key, int]]
     """Its counters, summed into series."""
     drift: Sequence[Sample]
@@ -205,6 +205,8 @@ class Server:
     version: str
     started: float
     """Seconds since the epoch."""
+    scraped: float
+    """The same, when it was asked for its counters."""
 
     @property
     def source(self) -> str:
@@ -218,7 +220,8 @@ def servers_of(samples: Samples, model: str, namespace: str) -> Iterator[Server]
     for one in samples.processes.get(model, ()):
         started = samples.started.get(one.target)
         if one.metric.get("namespace", namespace) == namespace and started is not None:
-            server = Server(target=one.target, version=one.metric.get(names.VERSION, ""), started=started)
+            version = one.metric.get(names.VERSION, "")
+            server = Server(target=one.target, version=version, started=started, scraped=float(one.value[1]))
             if server.source not in known:
                 known.add(server.source)
                 yield server
@@ -228,6 +231,6 @@ def series_of(server: Server, samples: Samples) -> Iterator[Series]:
     """One process's counters. Those of its own version are there from the start, at 0."""
     counts: dict[Key, int] = {(server.version, kind, None, None): 0 for kind in ALWAYS}
     counts.update(samples.counts.get(server.target, {}))
-    started = datetime.fromtimestamp(server.started, UTC)
+    started, at = (datetime.fromtimestamp(seconds, UTC) for seconds in (server.started, server.scraped))
     for (version, kind, bound, of), count in counts.items():
-        yield Series(source=server.source, version=version, kind=kind, value=count, bound=bound, of=of, started=started)
+        yield Series(source=server.source, version=version, kind=kind, value=count, bound=bound, of=of, started=started, at=at)

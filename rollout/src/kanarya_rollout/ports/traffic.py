@@ -1,6 +1,7 @@
 """Weights and copies: who gets which requests. Called by `observe` and `act`. Local adapter: Envoy's route file."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Protocol
 
 from kanarya_rollout.observation import Copies
@@ -9,6 +10,10 @@ from kanarya_rollout.sticky import Sticky
 
 class Traffic(Protocol):
     """The split in front of one model."""
+
+    lag: timedelta
+    """For how long after `in_force` has said so requests may still be split as before: where it is the word of somebody who
+    tells the proxies, and not their own."""
 
     def in_force(self) -> Mapping[str, int] | None:
         """Version → percent as the gateway itself says it routes now (not what was asked of it). {} when it routes nothing yet,

@@ -49,7 +49,7 @@ class FakeServing:
 
     def __init__(self, fuse: Fuse, clock: FakeClock) -> None:
         self._fuse = fuse
-        self._clock = clock
+        self.clock = clock
         self.processes: dict[str, Process] = {}
         self.behaviour: dict[str, Behaviour] = {}
         """By version; `ready` where nothing is said."""
@@ -105,7 +105,7 @@ class FakeServing:
     def _start(self, ref: VersionRef) -> None:
         self.started.append(ref)
         self.processes[ref.version] = Process(
-            source=f"process-{len(self.started)}", version=ref.version, started=self._clock.now()
+            source=f"process-{len(self.started)}", version=ref.version, started=self.clock.now()
         )
 
     def _backend(self, version: str) -> Backend:

@@ -1,6 +1,7 @@
 """The `traffic` port in memory."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable
@@ -23,6 +24,8 @@ class FakeTraffic:
         """What it copies."""
         self.delay = 0
         """Looks until it follows."""
+        self.lag = timedelta()
+        """As the port says."""
         self.foreign = False
         """Whether someone else wrote the route."""
         self.reachable = True
