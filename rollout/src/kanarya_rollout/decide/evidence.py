@@ -186,7 +186,11 @@ def _in_force(draft: Draft) -> InForce | None:
     if not routed(status, seen.in_force, seen.copies):
         return None
     weight, of = status.canary_weight, 100 - sum(one.canary_weight for one in status.rivals)
-    since = known.since if known is not None and (known.weight, known.of) == (weight, of) else seen.now
+    if known is not None and (known.weight, known.of) != (weight, of):
+        known = None
+    if known is not None and known.settled:
+        return known
+    since = known.since if known is not None else seen.now
     counted_at = seen.counted_at if seen.counted_at is not None else seen.now
     return InForce(weight=weight, of=of, since=since, settled=counted_at >= since + seen.lag)
 
