@@ -50,6 +50,7 @@ def sentences(rollout: ModelRollout, *, options: str, controller: Callable[[], s
     lines += [line for condition in standing for line in view.sentences(condition)]
     if status.is_true(ConditionType.PROGRESSING):
         lines += [f"{view.name_of(side)} {line}".lstrip() for side in sides(rollout) for line in _gates(side)]
+    lines += [f"{line}." for line in view.waiting(rollout)]
     lines += _out(rollout)
     lines += _way_back(rollout)
     lines += _quarantine(rollout)
@@ -92,7 +93,8 @@ def _in_step(rollout: ModelRollout, gate: GateSpec, row: Evidence) -> list[str]:
 
 def _out(rollout: ModelRollout) -> list[str]:
     left = [one for one in rollout.status.rivals if one.out is not None]
-    return [f"v{one.candidate.version} is out of the test: {one.out.reason}. {one.out.message}." for one in left if one.out]
+    said = {one.candidate.version: (one.out, view.sayings(one.out.message)[:1]) for one in left if one.out}
+    return [f"v{version} is out of the test: {'. '.join([out.reason, *why])}." for version, (out, why) in said.items()]
 
 
 def _way_back(rollout: ModelRollout) -> list[str]:

@@ -4,9 +4,7 @@ Pure. What is missing, and how long that takes at this rate, stands in the evide
 """
 
 from kanarya_contracts.rollout import Evidence, GateSpec, Goal, ModelRollout
-
-HALF = 50
-"""Percent. Beyond it, a larger share of the candidate's makes the champion's the small one: a comparison gains nothing more."""
+from kanarya_rollout.decide.rivals import others
 
 _BOUND = {
     "sequential-ratio": "margin.negligible, a rate that is low enough in any case",
@@ -23,7 +21,8 @@ def sooner(rollout: ModelRollout, gate: GateSpec | Goal) -> str | None:
         return None
     if isinstance(gate, Goal):
         bounds = "bounds nearer to what users' scores are, " if gate.scores is not None else ""
-        return f"sooner with a split nearer to half, users who are reported sooner, {bounds}or a larger minimumEffect"
+        split = "shares that are more alike" if others(rollout.status) else "a split nearer to half"
+        return f"sooner with {split}, users who are reported sooner, {bounds}or a larger minimumEffect"
     if _within_limit(row, gate):
         return None
     if rollout.status.canary_mirror and not gate.judged_by_copies:
@@ -43,11 +42,12 @@ def _labels(row: Evidence, gate: GateSpec) -> str:
 
 
 def _weight(rollout: ModelRollout) -> str:
-    """Exposure is requests, not percent: how much sooner at the share that a comparison gains most from."""
-    weight = rollout.status.canary_weight
-    if not 0 < weight < HALF:
+    """Exposure is requests, not percent: how much sooner at the share that a comparison gains most from. Beyond it the
+    champion's is the small one; of several challengers, it is an equal share for everyone."""
+    weight, most = rollout.status.canary_weight, 100 // (2 + len(others(rollout.status)))
+    if not 0 < weight < most:
         return ""
-    return f"more weight (at {HALF} % they come {HALF / weight:.2g} times as fast; exposure is requests, not percent)"
+    return f"more weight (at {most} % they come {most / weight:.2g} times as fast; exposure is requests, not percent)"
 
 
 def _mirror(rollout: ModelRollout, gate: GateSpec) -> str:

@@ -3,6 +3,7 @@
 Pure: a ModelRollout in, something rich can print out. Decides nothing and reads nothing.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Literal
@@ -12,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kanarya_cli.sooner import sooner
-from kanarya_contracts.names import ConditionType
+from kanarya_contracts.names import ConditionType, Reason
 from kanarya_contracts.quantities import format_duration
 from kanarya_contracts.rollout import Condition, Evidence, ModelRollout, Step, Tally
 from kanarya_rollout.decide import sides
@@ -21,6 +22,10 @@ BAR = 40
 """Width of a full weight bar in characters."""
 
 _STYLE = {"Successful": "green", "Failed": "bold red", "Inconclusive": "yellow", "NoData": "dim", "NoDifference": "cyan"}
+
+
+_NEXT_GATE = re.compile(r"; (?=(?:version \S+ )?[a-z0-9-]+: )")
+"""A gate may use the same semicolon in its sentence."""
 
 
 def weights(rollout: ModelRollout) -> dict[str, int]:
@@ -132,7 +137,7 @@ def rollout(one: ModelRollout) -> RenderableType:
             parts += [Text(), *([Text(heading, style="bold")] if heading else []), evidence(rows)]
             parts += [Text(f"{row.metric}: {row.message}") for row in rows if row.interval is not None]
     notes = [note for condition in status.conditions if condition.status == "True" for note in sentences(condition)]
-    notes += [*lacking(one), *way_back(one), *quarantine(one)]
+    notes += [*waiting(one), *lacking(one), *way_back(one), *quarantine(one)]
     if notes:
         parts += [Text(), *(Text(note, style="dim") for note in notes)]
     return Group(*parts)
@@ -155,17 +160,29 @@ def name_of(side: ModelRollout) -> str:
     return f"v{side.status.candidate.version}" if side.status.rivals and side.status.candidate is not None else ""
 
 
+def waiting(one: ModelRollout) -> list[str]:
+    """What keeps a test of several from beginning; empty where nothing is expected to begin."""
+    progressing = one.status.condition(ConditionType.PROGRESSING)
+    idle = progressing is not None and progressing.reason == Reason.IDLE and progressing.message
+    return [f"{idle[:1].upper()}{idle[1:]}"] if idle else []
+
+
 def lacking(one: ModelRollout) -> list[str]:
-    """For each gate that cannot tell yet: what is missing, how long that takes, what would bring it sooner."""
+    """For each gate that cannot tell yet: what is missing, how long that takes, what would bring it sooner. Of several
+    challengers that last thing would be the same for each, and is left to `explain`."""
     if not one.status.is_true(ConditionType.PROGRESSING):
         return []
-    return [
-        f"{name_of(side)} {gate.name}: {row.message}; {help_for}".lstrip()
+    waiting = [
+        (f"{name_of(side)} {gate.name}: {row.message}".lstrip(), help_for)
         for side in sides(one)
         for gate in one.spec.analysis.metrics
         for row in side.status.evidence
         if row.metric == gate.name and (help_for := sooner(side, gate)) is not None
     ]
+    if not one.status.rivals:
+        return [f"{line}; {help_for}" for line, help_for in waiting]
+    more = f"`kanarya rollout explain {one.metadata.name}` says what would bring a verdict sooner"
+    return [*(line for line, _ in waiting), *([more] if waiting else [])]
 
 
 def way_back(one: ModelRollout) -> list[str]:
@@ -185,10 +202,15 @@ def quarantine(one: ModelRollout) -> list[str]:
 
 def sentences(condition: Condition) -> list[str]:
     """A condition in lines: its reason and message, or, where every gate speaks in it, a line each."""
-    parts = condition.message.split("; ") if condition.message else []
+    parts = sayings(condition.message)
     if len(parts) < 2:
         return [f"{condition.type}: {condition.reason}" + (f", {parts[0]}" if parts else "")]
     return [f"{condition.type}: {condition.reason}", *(f"  {part}" for part in parts)]
+
+
+def sayings(message: str) -> list[str]:
+    """What each gate says in a message that joins what they say, each with its name before it: `error-rate: …; accuracy: …`."""
+    return _NEXT_GATE.split(message) if message else []
 
 
 def listing(rollouts: Iterable[ModelRollout]) -> Table:

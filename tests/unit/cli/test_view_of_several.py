@@ -93,3 +93,38 @@ def test_a_record_shows_the_shares_and_what_was_counted_of_everyone(world: Simul
 def test_the_log_line_has_everyone_in_it(world: Simulation) -> None:
     decision = world.tick(requests=10)
     assert '"rivals": [{"candidate": "3", "weight": 20, "out": null, "gates": {' in line("iris", decision)
+
+
+def test_a_challenger_that_is_not_there_yet_is_what_the_test_waits_for() -> None:
+    world = Simulation(a_rollout(strategy={"abTest": TEST}))
+    world.serve_first()
+    world.challenge("2")
+    world.challenge("3", alias="bold")
+    world.run(ticks=3)
+    waits = "The A/B test of 3 challengers waits: no version has the alias calm"
+    assert f"{waits}." in explained(world)
+    assert waits in printed(view.rollout(rollout(world)))
+
+
+def test_what_is_missing_stands_on_the_page_once_for_each_challenger_and_how_to_have_it_sooner_in_explain(
+    world: Simulation,
+) -> None:
+    page = printed(view.rollout(rollout(world)))
+    assert "sooner with" not in page
+    assert page.splitlines()[-1] == "`kanarya rollout explain iris` says what would bring a verdict sooner"
+    assert any("sooner with shares that are more alike" in line for line in explained(world))
+
+
+def test_a_gate_that_uses_a_semicolon_itself_is_one_line() -> None:
+    joined = "version 2 error-rate: fine; version 2 ceiling: 0 of 5; the line is > 0.05; version 3 error-rate: bad"
+    assert view.sayings(joined) == [
+        "version 2 error-rate: fine",
+        "version 2 ceiling: 0 of 5; the line is > 0.05",
+        "version 3 error-rate: bad",
+    ]
+
+
+def test_who_was_outdone_is_said_without_what_stands_above(world: Simulation) -> None:
+    world.until(lambda status: status.current_step_index is None, requests=600)
+    [said] = [one for one in explained(world) if one.startswith("v3 is out")]
+    assert said == "v3 is out of the test: Outdone. version 2 was promoted."
