@@ -14,7 +14,7 @@ from kanarya_contracts.artifact import digest
 from kanarya_contracts.names import CONTRACT_FILE
 from kanarya_contracts.rollout import VersionRef
 from kanarya_model.testing import build
-from kanarya_rollout.ports import example
+from kanarya_rollout.ports import Unreachable, example
 from kanarya_rollout.ports.example import Examples
 
 
@@ -117,7 +117,8 @@ def test_a_contract_that_was_altered_in_the_registry_is_a_problem(ask, served, r
 
 def test_while_the_registry_is_away_nothing_can_be_said(ask, served):
     address, ref = served
-    assert ask(AWAY, address, ref) is None
+    with pytest.raises(Unreachable, match=r"127.0.0.1:9/.*/kanarya.json does not answer"):
+        ask(AWAY, address, ref)
 
 
 def test_a_registry_that_refuses_our_login_is_no_verdict_on_the_model(ask, served):
@@ -133,7 +134,8 @@ def test_a_registry_that_refuses_our_login_is_no_verdict_on_the_model(ask, serve
     address, ref = served
     with ThreadingHTTPServer(("127.0.0.1", 0), Closed) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        assert ask(f"http://127.0.0.1:{server.server_address[1]}", address, ref) is None
+        with pytest.raises(Unreachable, match=r"the registry at .* answered 401"):
+            ask(f"http://127.0.0.1:{server.server_address[1]}", address, ref)
         server.shutdown()
 
 
@@ -144,13 +146,43 @@ def test_an_artifact_without_contract_in_the_registry_is_a_problem(ask, served, 
 
 
 def test_while_the_server_is_away_nothing_can_be_said(ask, registry, served):
-    assert ask(registry, AWAY, served[1]) is None
+    with pytest.raises(Unreachable, match=r"127.0.0.1:9/v2/models/iris does not answer"):
+        ask(registry, AWAY, served[1])
 
 
 def test_an_artifact_in_s3_is_held_to_its_digest_alone(ask, served):
     address, ref = served
     direct = ref.model_copy(update={"uri": "s3://bucket/8"})
     assert ask(AWAY, address, direct) == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "body"),
+    [
+        (404, b""),
+        (404, b"default backend - 404"),
+        (403, b'{"message": "RBAC"}'),
+        (500, b"upstream"),
+        (503, b'{"error": "full"}'),
+        (200, b"<html>"),
+    ],
+)
+def test_what_does_not_answer_as_a_model_server_does_is_no_verdict_on_a_version(ask, registry, served, code, body):
+    class Another(SimpleHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(code)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Another) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(Unreachable, match=f"/v2/models/iris answered {code} and not as the model server does"):
+            ask(registry, f"http://127.0.0.1:{server.server_address[1]}", served[1])
+        server.shutdown()
 
 
 def test_a_server_without_that_model_is_a_problem(ask, served, registry):

@@ -2,7 +2,10 @@
 
 The model server has answered the example before it listens, and says which artifact it serves. This asks once more from
 outside, with the contract fetched from the registry's artifact proxy and held to the registered digest, so that a wrong image
-or a Service that leads elsewhere is found too. An artifact that does not lie behind that proxy is asked for its digest alone.
+is found too. An artifact that does not lie behind that proxy is asked for its digest alone.
+
+What does not answer as a model server does is not the model server: a mesh or a node that has not heard of the Service yet
+sends its first requests elsewhere. That is no verdict, and is asked again for as long as a version may take to start.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +19,16 @@ from kanarya_contracts.artifact import ArtifactContract
 from kanarya_contracts.names import CONTRACT_FILE
 from kanarya_contracts.problems import KanaryaError
 from kanarya_contracts.rollout import VersionRef
+from kanarya_rollout.ports import Unreachable
 
 TIMEOUT_SECONDS = 2.0
 """For each of the three calls."""
 
 _PROXY = "/api/2.0/mlflow-artifacts/artifacts"
+
+
+_BUSY = frozenset({502, 503, 504})
+"""Said by a server that has too much to do, too, and by whatever stands in front of one."""
 
 
 class _Seen(BaseModel):
@@ -67,26 +75,25 @@ class Examples:
         """Let go of the connections."""
         self._http.close()
 
-    def problems(self, address: str, model: str, ref: VersionRef) -> tuple[str, ...] | None:
-        """What is wrong with the answers of the server at `address`: () if nothing is, None while it cannot be asked."""
+    def problems(self, address: str, model: str, ref: VersionRef) -> tuple[str, ...]:
+        """What is wrong with the answers of the server at `address`: () if nothing is. Raises Unreachable while it cannot be
+        asked, or the registry cannot."""
         base = f"{address}/v2/models/{model}"
         try:
-            metadata = _Metadata.model_validate(self._json("GET", base))
+            metadata = _Metadata.model_validate(self._asked("GET", base))
             served = metadata.properties.get("digest")
             if served != ref.digest:
                 return (f"the server at {address} serves {served or 'an artifact without digest'}, expected {ref.digest}",)
             contract = self._contract(ref)
             if contract is None:
                 return ()
-            answer = _Answer.model_validate(self._json("POST", f"{base}/infer", _request(metadata.inputs, contract)))
-        except httpx.HTTPStatusError as error:
-            if error.response.status_code >= 500 and error.response.status_code != 500:
-                return None
-            return (f"{error.request.url} answered {error.response.status_code}: {error.response.text[:200]}",)
-        except httpx.HTTPError:
-            return None
+            answer = _Answer.model_validate(self._asked("POST", f"{base}/infer", _request(metadata.inputs, contract)))
+        except httpx.RequestError as error:
+            raise Unreachable(f"{error.request.url} does not answer: {str(error) or type(error).__name__}") from None
         except (ValidationError, ValueError, LookupError) as error:
             return (f"the answer of {base} is not the protocol's: {str(error).splitlines()[0]}",)
+        except Unreachable:
+            raise
         except KanaryaError as error:
             return (str(error),)
         return tuple(contract.example_problems({one.name: one.data for one in answer.outputs}))
@@ -102,7 +109,7 @@ class Examples:
             if response.status_code == 404:
                 raise KanaryaError(f"the registry has no {CONTRACT_FILE} under {ref.uri}")
             if response.is_error:  # a login that is refused, say: the registry's trouble and never the model's
-                raise httpx.TransportError(f"{self._registry} answered {response.status_code}")
+                raise Unreachable(f"the registry at {self._registry} answered {response.status_code}")
             found = artifact.digest(response.content)
             if found != digest:
                 raise KanaryaError(
@@ -111,8 +118,20 @@ class Examples:
             self._contracts[digest] = artifact.parse(response.content)
         return self._contracts[digest]
 
-    def _json(self, method: Literal["GET", "POST"], url: str, body: object = None) -> object:
-        content: object = self._http.request(method, url, json=body).raise_for_status().json()
+    def _asked(self, method: Literal["GET", "POST"], url: str, body: object = None) -> object:
+        """What the model server answers. Raises KanaryaError if that is that something is wrong, Unreachable if it is not a
+        model server that answers."""
+        response = self._http.request(method, url, json=body)
+        try:
+            content: object = response.json()
+        except ValueError:
+            content = None
+        said = content.get("error") if isinstance(content, dict) else None
+        code = response.status_code
+        if code in _BUSY or (content is None if response.is_success else not isinstance(said, str)):
+            raise Unreachable(f"{url} answered {code} and not as the model server does: {response.text[:200] or 'nothing'}")
+        if not response.is_success:
+            raise KanaryaError(f"{url} answered {code}: {str(said)[:200]}")
         return content
 
 

@@ -143,10 +143,11 @@ class KServeServing:
             return seen
         if place not in self._answers:
             address = self._address(self._space, service_name(self._name, place.version))
-            answers = self._examples.problems(address, self._name, registered(place, self._root))
-            if answers is not None:
-                self._answers[place] = answers
-        return Backend(version=place.version, state="Ready", example_problems=self._answers.get(place))
+            try:
+                self._answers[place] = self._examples.problems(address, self._name, registered(place, self._root))
+            except Unreachable as error:
+                return Backend(version=place.version, state="Ready", message=str(error))
+        return Backend(version=place.version, state="Ready", example_problems=self._answers[place])
 
 
 def _pod(document: Document) -> Pod:
