@@ -16,6 +16,7 @@ from e2e_kube import eventually
 from e2e_traffic import COLUMNS, GATEWAY, ROWS, TIMEOUT_SECONDS
 
 from kanarya_contracts.names import ConditionType
+from kanarya_rollout.ports.gateway import LAG
 from kanarya_rollout.sticky import bucket
 
 KEY = "x-user-id"
@@ -24,13 +25,15 @@ TEST = {
     "rivals": [{"alias": "bold", "split": 20}],
     "sticky": {"header": KEY},
     "goal": {"name": "purchase", "minimumEffect": "0.1"},
-    "minimumDuration": "20s",  # long enough for the split to be moved before there is a winner
+    "minimumDuration": "30s",  # long enough for the split to be moved before there is a winner
 }
 REACHED, BETTER = 0.3, 0.55
 """Share of the users who do what is hoped for: of the champion and the rival, and of the challenger."""
-SETTLED = 2.0
-"""Seconds around a change of the split whose requests are left out: the gateway may be in between."""
+SEEN = 1.0
+"""Seconds by which a status may be seen late."""
 THREADS = 4
+PAUSE = 0.03
+"""Seconds between two users of a thread: together about a hundred a second, which two cores carry beside a cluster."""
 
 
 class Asked(NamedTuple):
@@ -64,6 +67,7 @@ class Users(threading.Thread):
                 self._report(user, *answers[-1])
             self._infer(self._chance.choice(self._regular))
             self._infer(None)
+            self._over.wait(PAUSE)
         self.close()
 
     def close(self) -> None:
@@ -148,13 +152,14 @@ def test_each_user_has_one_version_whatever_the_split_does_to_others_and_the_bet
     rival, version = registry.challenge(alias="bold"), registry.challenge()
     with crowd(challenger=version) as users:
         eventually(lambda: kube.rollout().status.canary_weight == 20, "a fifth of the users have the challenger", seconds=120)
-        time.sleep(8)
+        time.sleep(15)
         strategy(kube, {"abTest": {**TEST, "split": 50}})
         eventually(lambda: kube.rollout().status.canary_weight == 50, "half of them have it", seconds=30)
         eventually(lambda: kube.rollout().status.stable.version == version, f"version {version} is promoted", seconds=240)
 
     asked = sorted(one for each in users for one in each.asked)
-    spans = [(begin + SETTLED, end - SETTLED, weight) for begin, end, weight in seen.spans() if 0 < weight < 100]
+    late = LAG.total_seconds() + SEEN
+    spans = [(begin + late, end - SEEN, weight) for begin, end, weight in seen.spans() if 0 < weight < 100]
     wrong, counted = [], defaultdict[int, int](int)
     for one in (one for one in asked if one.version):
         for weight in (weight for begin, end, weight in spans if begin <= one.sent < end):
