@@ -24,12 +24,15 @@ def test_no_pod_runs_as_root_or_writes_to_its_image(kube: Any) -> None:
 
 
 def test_two_controllers_stand_ready_and_one_leads(kube: Any) -> None:
-    (controller,) = kube.get("deployments", "-l", "app.kubernetes.io/name=kanarya-rollout")
+    selector = ("-l", "app.kubernetes.io/name=kanarya-rollout")
 
-    holder = kube.get("lease", "rollout")["spec"]["holderIdentity"]
+    def leader() -> bool:  # between two leaders the Lease has no holder
+        return kube.get("lease", "rollout")["spec"]["holderIdentity"] in names(kube.get("pods", *selector))
 
+    eventually(leader, "a controller's pod holds the Lease", seconds=60)
+
+    (controller,) = kube.get("deployments", *selector)
     assert controller["status"]["readyReplicas"] == 2
-    assert holder in names(kube.get("pods", "-l", "app.kubernetes.io/name=kanarya-rollout"))
 
 
 def test_the_doctor_finds_nothing_to_mend(kube: Any) -> None:

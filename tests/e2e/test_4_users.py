@@ -155,7 +155,7 @@ def test_each_user_has_one_version_whatever_the_split_does_to_others_and_the_bet
         time.sleep(15)
         strategy(kube, {"abTest": {**TEST, "split": 50}})
         eventually(lambda: kube.rollout().status.canary_weight == 50, "half of them have it", seconds=30)
-        eventually(lambda: kube.rollout().status.stable.version == version, f"version {version} is promoted", seconds=240)
+        eventually(lambda: kube.rollout().status.stable.version == version, f"version {version} is promoted", seconds=420)
 
     asked = sorted(one for each in users for one in each.asked)
     late = LAG.total_seconds() + SEEN
