@@ -39,8 +39,9 @@ lint: setup ## Check style, types and the layers between packages
 	lint-imports --no-cache
 
 .PHONY: verify
-verify: setup ## Fail if a generated file (JSON Schema, CRD, chart README, reference page) is out of date
+verify: setup ## Fail if a generated file (JSON Schema, CRD, chart README, reference page, rendered manifest) is out of date
 	$(PY) scripts/generate --verify
+	PYTHON=$(CURDIR)/$(PY) tests/charts/run verify
 
 .PHONY: conformance
 conformance: setup .venv-clients/.ready .venv-mlserver/.ready ## Hold the model server to its protocols: official clients, its OpenAPI document, fuzzing (SECONDS=60)
@@ -147,6 +148,7 @@ format: setup ## Format the code and apply the safe fixes
 .PHONY: generate
 generate: setup ## Write the generated files again
 	$(PY) scripts/generate
+	PYTHON=$(CURDIR)/$(PY) tests/charts/run render
 
 .PHONY: requirements
 requirements: setup ## Compile requirements/*.txt (UPGRADE=1 moves to the newest versions that fit)
