@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Protocol
 
-from kanarya_contracts.problems import KanaryaError
+from kanarya_contracts.problems import KanaryaError, one_line
 from kanarya_contracts.rollout import Evidence, ModelRollout, Rival
 from kanarya_rollout.act import Outcome, act
 from kanarya_rollout.cadence import patience
@@ -93,6 +93,8 @@ class Controller:
         self._watches: dict[str, tuple[object, Watch]] = {}
         self._visits: dict[str, _Visit] = {}
         self._problems: dict[str, tuple[str, ...]] = {}
+        self._unread: dict[str, str] = {}
+        """Rollout → why it could not be looked at lately."""
         self._claims = Claims()
 
     def reconcile(self, name: str) -> Decision:
@@ -146,12 +148,16 @@ class Controller:
         for name in names:
             try:
                 found = self._store.get(name)
+                self._unread.pop(name, None)
                 if found is not None:
                     self._claims.note(name, *found)
                     if self._is_due(name, *found):
                         due.append(name)
             except KanaryaError as error:
-                self._log.warning("%s: %s", name, error)
+                why = one_line(error)
+                if self._unread.get(name) != why:
+                    self._log.warning("%s: %s", name, why)
+                self._unread[name] = why
             except Exception:  # noqa: BLE001 (a defect met by one rollout must not stop the others)
                 self._log.exception("%s: it could not be looked at", name)
         return due

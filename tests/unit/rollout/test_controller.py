@@ -124,6 +124,23 @@ def test_what_does_not_answer_is_warned_of_once(caplog: pytest.LogCaptureFixture
     assert [record.message for record in caplog.records] == ["iris: the gateway at http://gateway.test does not answer"]
 
 
+def test_a_rollout_that_cannot_be_read_is_warned_of_once_and_again_when_that_changes(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    world, wrong = Simulation(), ["one", "one", "one", "another", None, "another"]
+
+    def get(name: str) -> None:
+        why = wrong.pop(0)
+        if why is not None:
+            raise KanaryaError(f"{name} is wrong:\n  {why}")
+
+    monkeypatch.setattr(world.store, "get", get)
+    caplog.set_level(logging.WARNING, LOG)
+    world.controller.run(Loop(6), tick=1)
+    said = [record.message for record in caplog.records]
+    assert said == ["iris: iris is wrong: one", "iris: iris is wrong: another", "iris: iris is wrong: another"]
+
+
 def test_a_status_that_somebody_wrote_meanwhile_is_a_conflict_and_routes_nothing():
     world = Simulation()
     world.serve_first()

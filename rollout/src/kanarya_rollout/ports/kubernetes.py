@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from kanarya_contracts.names import ANNOTATION_REQUEST, API_VERSION
-from kanarya_contracts.problems import KanaryaError, validated
+from kanarya_contracts.problems import InvalidInput, KanaryaError, one_line, validated
 from kanarya_contracts.rollout import ModelRollout, ModelRolloutStatus, Request
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
 
@@ -74,4 +74,10 @@ def _path(name: str) -> str:
 def _parsed(name: str, document: Document) -> ModelRollout:
     metadata = {key: value for key, value in document["metadata"].items() if key != "managedFields"}
     whole = {**document, "apiVersion": API_VERSION, "kind": "ModelRollout", "metadata": metadata}  # a list leaves both out
-    return validated(ModelRollout, whole, source=f"modelrollout {name}")
+    try:
+        return validated(ModelRollout, whole, source=f"modelrollout {name}")
+    except InvalidInput as error:
+        if not any(one.path[:1] == ("status",) for one in error.problems):
+            raise
+        hint = "another version of the controller wrote this status; run that one, or take what is named out of it"
+        raise KanaryaError(f"{one_line(error)}: {hint}; until then nothing moves, and traffic stays as it is") from None
