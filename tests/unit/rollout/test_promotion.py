@@ -242,3 +242,12 @@ def test_the_next_challenger_begins_with_empty_evidence():
     assert not world.status.is_true("Promoted")
     world.until(promoted_alone, requests=200)
     assert world.registry.aliases["champion"] == "3"
+
+
+def test_why_a_first_champion_does_not_serve_yet_is_said():
+    world = Simulation(a_rollout())
+    world.serving.behaviour["1"] = "failed"
+    world.registry.register("1", alias="champion")
+    world.run(ticks=3)
+    said = "version 1 is verified and started: the process ended with status 1"
+    assert world.status.condition("Progressing").message == said

@@ -109,7 +109,9 @@ def settle_progress(draft: Draft) -> None:
     if draft.undoing:
         return
     if new is not None and not refusal(draft, new):
-        draft.set(ConditionType.PROGRESSING, Reason.DEPLOYING_CHAMPION, f"version {new.version} is verified and started")
+        backend = draft.backends.get(new.version)
+        said = f": {backend.message}" if backend is not None and backend.message else ""
+        draft.set(ConditionType.PROGRESSING, Reason.DEPLOYING_CHAMPION, f"version {new.version} is verified and started{said}")
     else:
         quarantine.heed(draft)
 
