@@ -74,3 +74,12 @@ def test_a_controller_that_begins_anew_does_not_forget_since_when_the_gateway_ha
         world.tick(requests=1000)
         counted.append(world.status.evidence[0].candidate.n)
     assert counted == [0] * 6 + [100, 200]
+
+
+def test_a_clock_that_is_put_back_does_not_keep_the_split_from_being_counted():
+    world = world_of(lag=5, steps=[{"setWeight": 10}], metrics=[SPLIT])
+    world.until(lambda status: status.canary_weight == 10)
+    world.run(ticks=2, requests=1000)
+    world.clock.advance(-3600)
+    world.run(ticks=10, requests=1000)
+    assert world.status.evidence[0].candidate.n > 0

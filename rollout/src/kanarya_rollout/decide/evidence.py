@@ -190,7 +190,7 @@ def _in_force(draft: Draft) -> InForce | None:
         known = None
     if known is not None and known.settled:
         return known
-    since = known.since if known is not None else seen.now
+    since = min(known.since, seen.now) if known is not None else seen.now  # a clock that was put back must not hold it up
     counted_at = seen.counted_at if seen.counted_at is not None else seen.now
     return InForce(weight=weight, of=of, since=since, settled=counted_at >= since + seen.lag)
 

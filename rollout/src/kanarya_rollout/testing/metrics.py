@@ -22,6 +22,7 @@ class FakeMetrics:
         """By version: columns that drift."""
         self.every = 0.0
         """Seconds between two scrapes; whoever asks in between gets the last one's counts."""
+        self._at: datetime | None = None
         self._scraped: tuple[Series, ...] = ()
 
     def read(self, versions: Iterable[str], *, fresh: bool = True) -> tuple[Series, ...]:  # noqa: ARG002 (the port's)
@@ -29,8 +30,8 @@ class FakeMetrics:
         if not self.reachable:
             raise Unreachable("no process answers a scrape")
         now = self._serving.clock.now()
-        if not self._scraped or self._scraped[0].at is None or (now - self._scraped[0].at).total_seconds() >= self.every:
-            self._scraped = tuple(self._scrape(now))
+        if self._at is None or not 0 <= (now - self._at).total_seconds() < self.every:
+            self._at, self._scraped = now, tuple(self._scrape(now))
         wanted = set(versions)
         return tuple([one for one in self._scraped if one.version in wanted])
 
