@@ -16,7 +16,7 @@ from e2e_kube import eventually
 from e2e_traffic import COLUMNS, GATEWAY, ROWS, TIMEOUT_SECONDS
 
 from kanarya_contracts.names import ConditionType
-from kanarya_rollout.ports.gateway import LAG
+from kanarya_rollout.ports.verdict import LAG
 from kanarya_rollout.sticky import bucket
 
 KEY = "x-user-id"

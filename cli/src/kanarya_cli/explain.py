@@ -92,9 +92,11 @@ def _in_step(rollout: ModelRollout, gate: GateSpec, row: Evidence) -> list[str]:
 
 
 def _out(rollout: ModelRollout) -> list[str]:
-    left = [one for one in rollout.status.rivals if one.out is not None]
-    said = {one.candidate.version: (one.out, view.sayings(one.out.message)[:1]) for one in left if one.out}
-    return [f"v{version} is out of the test: {'. '.join([out.reason, *why])}." for version, (out, why) in said.items()]
+    return [
+        f"v{one.candidate.version} is out of the test: {'. '.join([one.out.reason, *view.sayings(one.out.message)[:1]])}."
+        for one in rollout.status.rivals
+        if one.out is not None
+    ]
 
 
 def _way_back(rollout: ModelRollout) -> list[str]:

@@ -172,7 +172,7 @@ def lacking(one: ModelRollout) -> list[str]:
     challengers that last thing would be the same for each, and is left to `explain`."""
     if not one.status.is_true(ConditionType.PROGRESSING):
         return []
-    waiting = [
+    undecided = [
         (f"{name_of(side)} {gate.name}: {row.message}".lstrip(), help_for)
         for side in sides(one)
         for gate in one.spec.analysis.metrics
@@ -180,9 +180,9 @@ def lacking(one: ModelRollout) -> list[str]:
         if row.metric == gate.name and (help_for := sooner(side, gate)) is not None
     ]
     if not one.status.rivals:
-        return [f"{line}; {help_for}" for line, help_for in waiting]
+        return [f"{line}; {help_for}" for line, help_for in undecided]
     more = f"`kanarya rollout explain {one.metadata.name}` says what would bring a verdict sooner"
-    return [*(line for line, _ in waiting), *([more] if waiting else [])]
+    return [*(line for line, _ in undecided), *([more] if undecided else [])]
 
 
 def way_back(one: ModelRollout) -> list[str]:

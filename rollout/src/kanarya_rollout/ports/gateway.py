@@ -12,7 +12,6 @@ champion's, and nothing that would split them is in force.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -24,10 +23,8 @@ from kanarya_rollout.ports.grpc_port import grpc_port
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route, desired, name_of
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, LABEL_SERVICE
 from kanarya_rollout.ports.sticky_policy import StickyPolicy
+from kanarya_rollout.ports.verdict import LAG
 from kanarya_rollout.sticky import Sticky
-
-LAG = timedelta(seconds=5)
-"""A controller says that it has taken a route before its proxies have. An Envoy that is not starved follows within a second."""
 
 
 class GatewayTraffic:

@@ -14,9 +14,9 @@ from kanarya_contracts.rollout import ModelRollout
 from kanarya_rollout.observation import Copies
 from kanarya_rollout.ports import Unreachable, Unsupported
 from kanarya_rollout.ports.api import Document, KubernetesApi, collection
-from kanarya_rollout.ports.gateway import LAG
 from kanarya_rollout.ports.httproute import GATEWAY_API, Route
 from kanarya_rollout.ports.inferenceservice import KSERVE_API, owned, percents, weighted
+from kanarya_rollout.ports.verdict import LAG
 from kanarya_rollout.sticky import Sticky
 
 

@@ -5,6 +5,7 @@ generation of the object. Until those about the present one are there, the gatew
 """
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Literal
 
 from pydantic import AliasChoices, Field
@@ -13,6 +14,9 @@ from kanarya_contracts.rollout import GatewayRef
 from kanarya_rollout.ports.seen import Condition, Seen
 
 _NEEDED = frozenset({"Accepted", "ResolvedRefs", "Programmed"})
+
+LAG = timedelta(seconds=5)
+"""A controller says that it has taken a route before its proxies have. An Envoy that is not starved follows within a second."""
 
 
 class Metadata(Seen):
